@@ -1,4 +1,4 @@
-"""The API on the session's server, in a namespace of the test's own."""
+"""The API on the session's server, with a key namespace per test."""
 
 import secrets
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ def keys_file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def api(valkey: Server, keys_file: Path) -> Iterator[Serving]:
-    """An API that is ready, with nothing published."""
+    """A ready API without instruments."""
     serving = Serving(valkey.url, f"api-{secrets.token_hex(4)}", keys_file)
     try:
         yield serving.until_ready()
@@ -28,14 +28,14 @@ def api(valkey: Server, keys_file: Path) -> Iterator[Serving]:
 
 @pytest.fixture
 def mood(api: Serving) -> Serving:
-    """An API with the instrument `a-mood` published and indexed."""
+    """An API with the indexed instrument `a-mood`."""
     api.publish(document())
     return api
 
 
 @pytest.fixture(scope="module")
 def shared(valkey: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    """An API with `a-mood`, for a module whose tests change nothing."""
+    """An API with `a-mood`, shared by a module whose tests change nothing."""
     path = tmp_path_factory.mktemp("keys") / "keys.json"
     write_keys(path)
     serving = Serving(valkey.url, f"api-{secrets.token_hex(4)}", path)

@@ -1,4 +1,7 @@
-"""An instrument to be filled in over time, and callers of the routes of sessions and invitations. Used by the tests of people's data."""
+"""An instrument for sessions, and callers of the session and invitation routes.
+
+Used by the tests of people's data.
+"""
 
 from typing import Any
 
@@ -55,7 +58,7 @@ def day(name: str = NAME, **spec: Any) -> dict[str, Any]:
 
 
 class Person:
-    """Somebody with a session: its id and token."""
+    """A participant with a session: its id and token."""
 
     def __init__(self, api: Serving, opened: httpx.Response) -> None:
         assert opened.is_success, opened.text
@@ -84,7 +87,7 @@ class Person:
 
 
 def open_session(api: Serving, name: str = NAME, **order: Any) -> Person:
-    """Open a session as a program does."""
+    """Open a session by an API key, like a program."""
     return Person(api, api.http().post(f"/v1/instruments/{name}/sessions", json=order))
 
 
@@ -96,5 +99,5 @@ def invite(api: Serving, name: str = NAME, **order: Any) -> dict[str, Any]:
 
 
 def start(api: Serving, code: str, name: str = NAME, **order: Any) -> httpx.Response:
-    """Open a session as a page does that got a code."""
+    """Open a session by a code, like a page."""
     return api.http(code).post(f"/v1/instruments/{name}/sessions", json=order)

@@ -1,4 +1,4 @@
-"""Raw sockets to an API process of the test's own, directly or through a proxy that terminates TLS, and what the process has left then."""
+"""Raw sockets to an API process, directly or through a TLS proxy, with checks for leaks."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,8 @@ from tests.integration.api.serving import ADMIN, write_keys
 
 AUTHORIZATION = b"Authorization: Bearer " + ADMIN.encode() + b"\r\n"
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
-#: Starts the API with shorter times, with so many open files at most if that is told, and prints its number of objects at SIGUSR1.
+#: Starts the API with shorter timeouts and an optional limit of open files; prints its number of objects at
+#: SIGUSR1.
 _SHORTENED = """
 import gc, resource, signal, sys
 from stanine.api.web import guard
@@ -37,12 +38,12 @@ if int(sys.argv[2]):
 sys.exit(main.main(["--port", sys.argv[1]]))
 """
 
-#: Connects to a port; with how small a receive buffer, if that matters.
+#: Connects to a port, optionally with a receive buffer of this size.
 Dial = Callable[..., socket.socket]
 
 
 def dial_plain(port: int, receive_buffer: int = 0) -> socket.socket:
-    """Connect directly."""
+    """Connect without the proxy."""
     client = socket.socket()
     client.settimeout(30)
     if receive_buffer:
@@ -63,15 +64,15 @@ class Process:
         return self.dial(self.port, receive_buffer)
 
     def memory(self) -> int:
-        """The memory that it has now, in MiB."""
+        """Its current memory in MiB."""
         return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) >> 8
 
     def sockets(self) -> int:
-        """Its open files: those of the connections to Redis included."""
+        """Its open files, including connections to Redis."""
         return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
 
     def objects(self) -> tuple[int, int]:
-        """Its Python objects, and how many of them only the garbage collector freed."""
+        """Its number of Python objects, and of those that only the garbage collector freed."""
         self.process.send_signal(10)
         assert self.process.stdout is not None
         while not (line := self.process.stdout.readline()).startswith("objects"):
@@ -87,7 +88,7 @@ class Process:
 
 @contextlib.contextmanager
 def api_process(redis_url: str, folder: Path, dial: Dial, files: int = 0) -> Iterator[Process]:
-    """Start the API, and check at the end that it has no more sockets and little more memory than at the beginning."""
+    """Start the API; check at the end that it leaked no sockets and little memory."""
     write_keys(folder / "keys.json")
     port = free_port()
     environment: Mapping[str, str] = {
@@ -115,7 +116,7 @@ def api_process(redis_url: str, folder: Path, dial: Dial, files: int = 0) -> Ite
         started.communicate()
 
 
-#: Connections to Redis that it may have opened meanwhile.
+#: Maximum connections to Redis opened during a test.
 _POOL = 8
 
 
@@ -128,7 +129,7 @@ def _refuses(port: int) -> bool:
 
 
 def until(holds: Callable[[], bool], seconds: float = 60) -> None:
-    """Wait generously: the machine may be busy."""
+    """Wait for a condition; the timeout is long, because the machine may be busy."""
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline
@@ -136,7 +137,7 @@ def until(holds: Callable[[], bool], seconds: float = 60) -> None:
 
 
 def ends(connection: socket.socket) -> bytes:
-    """Read until the server closes; the socket's timeout fails the test."""
+    """Read until the server closes the connection; the socket's timeout fails the test."""
     answer = b""
     while True:
         try:
@@ -149,7 +150,7 @@ def ends(connection: socket.socket) -> bytes:
 
 
 def send_until_closed(connection: socket.socket, part: bytes, times: int) -> bool:
-    """Send a part again and again; tell whether the server closed before all was taken."""
+    """Send a part repeatedly; return whether the server closed before all was sent."""
     try:
         for _ in range(times):
             connection.sendall(part)
@@ -159,7 +160,7 @@ def send_until_closed(connection: socket.socket, part: bytes, times: int) -> boo
 
 
 def answer_of(connection: socket.socket) -> tuple[int, bytes]:
-    """Read one answer that has a length or chunks; return its status and body."""
+    """Read one answer with a length or chunks; return its status and body."""
     with connection.makefile("rb") as file:
         status = int(file.readline().split()[1])
         headers = dict(
@@ -176,7 +177,7 @@ def answer_of(connection: socket.socket) -> tuple[int, bytes]:
 
 
 class TlsProxy:
-    """Terminates TLS and passes on bytes as they come, in a thread; a port of its own for each port behind it."""
+    """Terminates TLS in a thread and forwards bytes unchanged; one port per target port."""
 
     def __init__(self, folder: Path) -> None:
         authority = make_authority(folder)

@@ -1,6 +1,6 @@
-"""The API as it is served: the real application behind the real server on a real port, in a thread of the test's process.
+"""The API as served: the real application and server on a real port, in a thread of the test.
 
-What the watchers do between two requests is done by calls, so that a test decides when it happens.
+The watchers' work between two requests is done by calls, so that a test decides its time.
 """
 
 import asyncio
@@ -31,13 +31,13 @@ from stanine.store.instruments import InstrumentHistory
 from stanine.store.keys import Keys
 from stanine.store.results import Results
 
-#: A key that may do everything, one for each scope alone, and one that reaches only the instruments `a-…`.
+#: A key with all scopes, one key per scope, and one that reaches only the instruments `a-…`.
 ADMIN, NARROW = "admin-key", "narrow-key"
 ALL_SCOPES = [scope.value for scope in Scope]
 
 
 def only(scope: str) -> str:
-    """Return the key that has one scope."""
+    """Return the key with one scope."""
     return f"key-{scope}"
 
 
@@ -64,7 +64,10 @@ def document(
     items: int = 3,
     form: str = "",
 ) -> dict[str, Any]:
-    """An instrument of a few items answered 1 to 5, and one scale that is their mean. Another `form` is another form."""
+    """An instrument of a few items with answers 1 to 5, and one scale, their mean.
+
+    Another `form` is another form.
+    """
     ids = [f"i{number}" for number in range(1, items + 1)]
     return {
         "apiVersion": "stanine.dev/v1alpha1",
@@ -95,7 +98,7 @@ def document(
 
 
 class Serving:
-    """One API process, less the process."""
+    """One API process, run in a thread."""
 
     def __init__(
         self,
@@ -142,10 +145,10 @@ class Serving:
         self._scorer = BatchScorer(Results(self.redis, library, self.keys, outbox), index, history)
 
     def http(self, key: str | None = ADMIN) -> httpx.Client:
-        """Return a client that sends a key."""
+        """Return a client with a key."""
         if key not in self._http:
             headers = {"authorization": f"Bearer {key}"} if key else {}
-            # There is no TLS here; reading certificates would cost 50 ms a client.
+            # There is no TLS here; loading certificates would take 50 ms per client.
             self._http[key] = httpx.Client(
                 base_url=self.url, headers=headers, timeout=40, verify=False
             )
@@ -159,25 +162,25 @@ class Serving:
         raise AssertionError(self.http(None).get("/readyz").text)
 
     def see_states(self) -> None:
-        """Let the API see the queues' states now, not at the next turn of its loop."""
+        """Let the API read the queues' states now."""
         asyncio.run_coroutine_threadsafe(self.api.refresh_states(), self._loop).result(5)
 
     def see_tokens(self) -> None:
-        """Let the API see the secrets of tokens now, not at the next turn of its loop."""
+        """Let the API read the secrets of tokens now."""
         asyncio.run_coroutine_threadsafe(self.api.refresh_tokens(), self._loop).result(5)
 
     def sweep_sessions(self) -> None:
-        """End the sessions that are due now, not at the next turn of the API's loop."""
+        """End due sessions now."""
         asyncio.run_coroutine_threadsafe(self.api.sweep_sessions(), self._loop).result(20)
 
     def keep_retention(self) -> None:
-        """Erase what is kept too long now, not at the next turn of the API's loop."""
+        """Apply the retention now."""
         asyncio.run_coroutine_threadsafe(self.api.keep_retention(at_once=True), self._loop).result(
             20
         )
 
     def publish(self, body: Mapping[str, Any], *, build: bool = True) -> httpx.Response:
-        """Publish an instrument, and do what the indexWatcher does."""
+        """Publish and index an instrument."""
         name = body["metadata"]["name"]
         answer = self.http().put(f"/v1/instruments/{name}", json=body)
         assert answer.is_success, answer.text
@@ -187,7 +190,7 @@ class Serving:
         return answer
 
     def build(self, name: str) -> None:
-        """Do what the indexWatcher does with a message."""
+        """Index an instrument, like the indexWatcher."""
         self._builder.build([name])
 
     def submit(self, name: str = "a-mood", **attempt: Any) -> dict[str, Any]:
@@ -197,13 +200,13 @@ class Serving:
         return receipt
 
     def score(self, *receipts: Mapping[str, Any]) -> Tally:
-        """Do what the resultWatcher does with a message."""
+        """Score attempts, like the resultWatcher."""
         return self._scorer.score(
             b"".join(bytes.fromhex(receipt["attempt"]) for receipt in receipts)
         )
 
     def drain(self) -> None:
-        """Do what SIGTERM does."""
+        """Drain, like SIGTERM."""
         self._loop.call_soon_threadsafe(self.api.drain)
         self._loop.call_soon_threadsafe(self._stopping.set)
 
@@ -217,7 +220,7 @@ class Serving:
 
 
 def backup(api: Serving) -> Callable[[], None]:
-    """Return what puts the records back as they are now, as a restored backup does."""
+    """Return a function that restores the current records, like a backup."""
     client: Any = api.redis
     dump = {key: client.dump(key) for key in client.keys(f"{api.keys.partition}:*")}
 
@@ -230,7 +233,7 @@ def backup(api: Serving) -> Callable[[], None]:
 
 
 def problem(answer: httpx.Response, code: str) -> dict[str, Any]:
-    """Check that an answer is the problem document of a kind, and return it."""
+    """Check that an answer is a problem document of this type; return it."""
     assert answer.headers["content-type"] == "application/problem+json", answer.text
     body: dict[str, Any] = answer.json()
     assert body["type"] == f"urn:stanine:problem:{code}", body

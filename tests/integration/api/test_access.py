@@ -1,4 +1,7 @@
-"""Keys and tokens: what a refusal says, what is named to whom, and how keys change. Who may do what: test_access_matrix.py."""
+"""Keys and tokens: refusals, suggested names, and rotation of keys.
+
+Permissions: test_access_matrix.py.
+"""
 
 import os
 import time
@@ -25,7 +28,7 @@ def attempt(shared: Serving) -> str:
     return str(shared.submit(answers=ANSWERS, participant="p-1")["attempt"])
 
 
-def test_a_refusal_says_what_the_key_lacks(shared: Serving) -> None:
+def test_a_refusal_names_the_missing_permission(shared: Serving) -> None:
     answer = shared.http(only("attempts:read")).get("/v1/instruments")
     assert (
         problem(answer, "missing-scope")["detail"]
@@ -45,7 +48,7 @@ def test_a_refusal_says_what_the_key_lacks(shared: Serving) -> None:
     assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
-def test_a_basic_authorization_is_no_key(shared: Serving) -> None:
+def test_basic_authorization_is_rejected(shared: Serving) -> None:
     problem(shared.http(None).get("/v1/instruments", auth=("admin", ADMIN)), "unauthenticated")
     assert (
         shared.http(None)
@@ -55,7 +58,7 @@ def test_a_basic_authorization_is_no_key(shared: Serving) -> None:
     )
 
 
-def test_what_is_not_found_is_named_with_the_nearest_name_that_the_key_sees(
+def test_a_missing_object_is_reported_with_the_most_similar_visible_name(
     shared: Serving, attempt: str
 ) -> None:
     shared.publish(document("b-moon"))
@@ -102,7 +105,7 @@ def test_what_is_not_found_is_named_with_the_nearest_name_that_the_key_sees(
     assert detail(f"/v1/attempts/{attempt[:-1]}x") == f"Attempt '{attempt[:-1]}x' {missing}"
 
 
-def test_a_token_reads_its_attempts_result_and_nothing_else(shared: Serving, attempt: str) -> None:
+def test_a_token_reads_only_its_attempts_result(shared: Serving, attempt: str) -> None:
     receipt = shared.submit(answers=ANSWERS)
     shared.score(receipt)
     bearer = shared.http(receipt["token"])
@@ -129,7 +132,7 @@ def test_keys_rotate_without_a_restart(mood: Serving, keys_file: Path) -> None:
     time.sleep(1.3)
     assert (
         mood.http("fresh-key").get("/v1/instruments").status_code == 200
-    )  # a faulty file changes nothing
+    )  # an invalid file changes nothing
     write_keys(keys_file)
     os.utime(keys_file, (1, 1))  # an older time is a change too
     until_status(mood, "fresh-key", 401)

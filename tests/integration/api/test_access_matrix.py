@@ -1,4 +1,4 @@
-"""Every route with every kind of caller: who is served, what the others are told, and that a refused request changes nothing.
+"""Every route with every kind of caller: who is served, and that a refusal changes nothing.
 
 A route without a row fails `test_every_route_is_in_the_matrix`.
 """
@@ -25,13 +25,13 @@ from tests.integration.api.serving import (
 from tests.integration.api.test_access_people import PEOPLE
 from tests.integration.api.test_queues import bury
 
-#: Whom a route's objects belong to: nobody; an instrument; an attempt of it; lists over the instruments; a person's results of the
-#: instruments; all instruments together.
+#: The object of a route, which decides who reaches it: none; an instrument; an attempt; lists of instruments; a
+#: person's results; all instruments.
 Kind = Literal["public", "instrument", "attempt", "instruments", "person", "all"]
 
 
 class Row(NamedTuple):
-    """A route: where its things are, what its content is, and the status for a caller who may."""
+    """A route: its address, its content, and the status for an allowed caller."""
 
     address: str
     kind: Kind
@@ -125,7 +125,7 @@ MATRIX: dict[tuple[str, str], Row] = {
     ),
 }
 
-#: What each key of some instruments reaches.
+#: The instruments of each limited key.
 REACHES = {"all": ["*"], "mine": ["a-*"], "other": ["b-*"], "none": []}
 INCLUDED = {"operate:read": {"operate"}}
 
@@ -139,11 +139,11 @@ def but(scope: str) -> str:
 
 
 class AccessWorld(NamedTuple):
-    """An API with things of two instruments, and the callers that have nothing in the keys file."""
+    """An API with objects of two instruments, and credentials that are not in the keys file."""
 
     api: Serving
     attempt: str
-    #: The attempt's token, that of another attempt of the same person, and a token of an earlier secret.
+    #: The attempt's token, the token of another attempt of the same person, and a token of a former secret.
     token: str
     other_token: str
     forged: str
@@ -152,7 +152,7 @@ class AccessWorld(NamedTuple):
         return self.api.http(key).request(method, address, **content)
 
     def data(self) -> dict[bytes, bytes]:
-        """Everything that is stored."""
+        """Return all stored data."""
         client: Any = self.api.redis
         return {
             key: client.dump(key)
@@ -197,11 +197,11 @@ def world(valkey: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         api.stop()
 
 
-Expected = str  # "served", or the last word of a problem's type
+Expected = str  # "served", or the last part of a problem's type
 
 
 def callers(world: AccessWorld, row: Row) -> Iterator[tuple[str | None, Expected]]:
-    """Every kind of caller, by what it sends as its key, and what it is told."""
+    """Yield every kind of caller: its credential and the expected answer."""
     public, scope = row.kind == "public", row.scope or "operate"
     for stranger in (None, "unknown", "revoked", "x" * 5000, key_of(scope, "all").upper(), "*"):
         yield stranger, "served" if public else "unauthenticated"
@@ -226,7 +226,7 @@ def _reached(kind: Kind, reach: str) -> Expected:
 
 
 def rows(*kinds: Kind) -> pytest.MarkDecorator:
-    """Run a test with each route, or with those of some kinds."""
+    """Parametrize a test by routes, all or those of some kinds."""
     chosen = {
         " ".join(route): (route[0], row)
         for route, row in MATRIX.items()
@@ -247,7 +247,7 @@ def test_every_route_is_in_the_matrix(world: AccessWorld) -> None:
 
 
 @rows()
-def test_each_caller_is_served_or_refused_and_a_refusal_changes_nothing(
+def test_each_caller_is_served_or_rejected_without_changes(
     world: AccessWorld, method: str, row: Row
 ) -> None:
     asked = list(callers(world, row))
@@ -260,12 +260,12 @@ def test_each_caller_is_served_or_refused_and_a_refusal_changes_nothing(
         )
         before = world.data()
         answer = world.ask(key, method, address, **row.content)
-        told = (
+        outcome = (
             "served"
             if answer.status_code == row.status and expected == "served"
             else problem(answer, expected)
         )
-        if told != "served":
+        if outcome != "served":
             assert world.data() == before, key
         if method == "GET":
             head = world.ask(key, "HEAD", address)
@@ -275,7 +275,7 @@ def test_each_caller_is_served_or_refused_and_a_refusal_changes_nothing(
 
 
 @rows("instrument", "attempt")
-def test_what_a_caller_does_not_reach_is_as_what_does_not_exist(
+def test_an_invisible_object_is_answered_like_a_missing_one(
     world: AccessWorld, method: str, row: Row
 ) -> None:
     exists, absent = ("a-mood", "a-moos") if row.kind == "instrument" else (world.attempt, "0" * 32)
@@ -291,7 +291,7 @@ def test_what_a_caller_does_not_reach_is_as_what_does_not_exist(
 
 
 @rows("instrument")
-def test_another_spelling_of_an_address_reaches_no_more(
+def test_another_spelling_of_an_address_has_the_same_permissions(
     world: AccessWorld, method: str, row: Row
 ) -> None:
     for name in ("%61-mood", "a%2Dmood", "a%2dmood"):
@@ -313,7 +313,7 @@ def test_another_spelling_of_an_address_reaches_no_more(
         problem(world.ask(key_of(row.scope, "other"), method, address, **row.content), "not-found")
 
 
-def test_lists_hold_what_a_caller_reaches_and_no_more(world: AccessWorld) -> None:
+def test_lists_contain_only_visible_objects(world: AccessWorld) -> None:
     reached = {"all": ["a-mood", "b-mood"], "mine": ["a-mood"], "other": ["b-mood"], "none": []}
     for reach, names in reached.items():
         instruments = world.ask(key_of("instruments:read", reach), "GET", "/v1/instruments").json()
@@ -332,7 +332,7 @@ def test_lists_hold_what_a_caller_reaches_and_no_more(world: AccessWorld) -> Non
     assert nobody == unknown
 
 
-def test_a_document_cannot_be_published_under_a_name_that_it_does_not_have(
+def test_a_document_cannot_be_published_under_another_name(
     world: AccessWorld,
 ) -> None:
     before = world.data()
@@ -351,7 +351,7 @@ def test_a_document_cannot_be_published_under_a_name_that_it_does_not_have(
     "name",
     ["authorization", "content-type", "content-encoding", "idempotency-key", "Authorization"],
 )
-def test_a_header_that_may_be_there_once_is_refused_twice(world: AccessWorld, name: str) -> None:
+def test_a_repeated_single_header_is_rejected(world: AccessWorld, name: str) -> None:
     value = f"Bearer {ADMIN}" if name.lower() == "authorization" else "x"
     before = world.data()
     answer = httpx.post(

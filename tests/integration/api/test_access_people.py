@@ -1,6 +1,7 @@
-"""Every route of people's data with every kind of caller: who is served, what the others are told, and that a refusal changes nothing.
+"""Every route of people's data with every kind of caller: permissions and effects.
 
-PEOPLE has a row for each of these routes; one without a row fails `test_every_route_of_people_is_in_the_table`.
+A refused request changes nothing. PEOPLE has a row for each of these routes; a route without a row fails
+`test_every_route_of_people_is_in_the_table`.
 """
 
 import json
@@ -15,13 +16,13 @@ from tests.conftest import Server
 from tests.integration.api.filling import Person, day, invite, open_session, start
 from tests.integration.api.serving import ALL_SCOPES, Serving, key_entry, problem, write_keys
 
-#: What a route's address names, and so who reaches it: an instrument, an attempt or session of it, a participant (of all instruments), the
-#: session whose token is sent, the invitation whose code is sent.
+#: The object of a route, which decides who reaches it: an instrument, one of its attempts or sessions, a
+#: participant (of all instruments), the session of the sent token, or the invitation of the sent code.
 Kind = Literal["instrument", "attempt", "session of a key", "participant", "session", "code"]
 
 
 class Row(NamedTuple):
-    """A route: where its things are, what its content is, and the status for a caller who may."""
+    """A route: its address, its content, and the status for an allowed caller."""
 
     address: str
     kind: Kind
@@ -108,7 +109,7 @@ class AccessWorld(NamedTuple):
     mine: Person
     other: Person
     timed: Person
-    #: Codes by what they are good for.
+    #: Codes by their state.
     codes: Mapping[str, str]
     spare: str
     attempt: dict[str, Any]
@@ -175,7 +176,7 @@ def world(valkey: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def callers(world: AccessWorld, row: Row) -> Iterator[tuple[str | None, str]]:
-    """Every kind of caller, by what it sends as its key, and what it is told; who is served comes last."""
+    """Yield every kind of caller: credential and expected answer; allowed callers are last."""
     for stranger in (None, "unknown", "x" * 5000, "*", "z" * 22 + "z", "0" * 31):
         yield stranger, "unauthenticated"
     tokens = {
@@ -191,17 +192,17 @@ def callers(world: AccessWorld, row: Row) -> Iterator[tuple[str | None, str]]:
     }
     for what, code in world.codes.items():
         if what != "good":
-            told = ended[what] if row.kind == "instrument" else "served"
-            yield code, told if row.takes_code else "unauthenticated"
+            outcome = ended[what] if row.kind == "instrument" else "served"
+            yield code, outcome if row.takes_code else "unauthenticated"
     yield world.codes["good"][::-1], "not-found" if row.takes_code else "unauthenticated"
     for scope in ALL_SCOPES:
         for reach in REACHES:
-            yield key_of(scope, reach), _told(row, scope, reach)
+            yield key_of(scope, reach), _expected(row, scope, reach)
     yield world.codes["good"], "served" if row.takes_code else "unauthenticated"
     yield world.mine.token, "served" if row.kind == "session" else "unauthenticated"
 
 
-def _told(row: Row, scope: str, reach: str) -> str:
+def _expected(row: Row, scope: str, reach: str) -> str:
     if row.scope is None:
         return "unauthenticated"
     if scope != row.scope:
@@ -234,7 +235,7 @@ def test_every_route_of_people_is_in_the_table(world: AccessWorld) -> None:
 
 
 @pytest.mark.parametrize(("method", "row"), ROWS.values(), ids=ROWS)
-def test_each_caller_is_served_or_refused_and_a_refusal_changes_nothing(
+def test_each_caller_is_served_or_rejected_without_changes(
     world: AccessWorld, method: str, row: Row
 ) -> None:
     asked = list(callers(world, row))
@@ -244,13 +245,13 @@ def test_each_caller_is_served_or_refused_and_a_refusal_changes_nothing(
         answer = world.ask(key, method, row)
         if expected == "served" and answer.status_code in row.status:
             continue
-        told = problem(answer, expected)
+        outcome = problem(answer, expected)
         assert world.data() == before, key
         for secret in (world.codes["good"], world.mine.token, "p-7", "p-1:"):
-            assert secret not in json.dumps(told), "a refusal tells nothing of others"
+            assert secret not in json.dumps(outcome), "a refusal tells nothing of others"
 
 
-def test_a_session_that_is_not_there_and_somebody_elses_look_the_same(
+def test_a_missing_session_and_a_foreign_one_have_the_same_answer(
     world: AccessWorld,
 ) -> None:
     absent = secrets.token_hex(11) + "0" * 10
@@ -269,8 +270,8 @@ def test_a_session_that_is_not_there_and_somebody_elses_look_the_same(
         problem(world.api.http(world.mine.token).get(f"/v1/sessions/{name}"), "not-found")
 
 
-def test_no_token_is_taken_for_one_of_another_kind(world: AccessWorld) -> None:
-    """The ids of a session and its attempt begin alike, and all tokens are made with one secret."""
+def test_a_token_is_invalid_as_any_other_kind(world: AccessWorld) -> None:
+    """A session and its attempt have a common prefix in their ids; all tokens have one secret."""
     person = Person(
         world.api,
         start(world.api, invite(world.api, "a-day", show="AfterRelease")["code"], "a-day"),
@@ -290,7 +291,7 @@ def test_no_token_is_taken_for_one_of_another_kind(world: AccessWorld) -> None:
     )
 
 
-def test_rotating_ends_the_tokens_of_sessions_and_the_code_gives_a_new_one(
+def test_a_rotation_invalidates_session_tokens_and_the_code_gives_a_new_one(
     world: AccessWorld,
 ) -> None:
     code = invite(world.api, "a-day")["code"]

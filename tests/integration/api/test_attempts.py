@@ -30,7 +30,7 @@ def test_without_a_key_a_repeated_request_is_a_second_attempt(mood: Serving) -> 
     assert mood.submit(answers=ANSWERS)["attempt"] != mood.submit(answers=ANSWERS)["attempt"]
 
 
-def test_the_same_key_with_the_same_content_is_answered_as_before_and_says_so(
+def test_a_repeat_with_the_same_content_gets_the_first_answer_marked_as_repeated(
     mood: Serving,
 ) -> None:
     first = mood.http().post(ATTEMPTS, json={"key": "k", "answers": ANSWERS})
@@ -45,11 +45,9 @@ def test_the_same_key_with_the_same_content_is_answered_as_before_and_says_so(
     assert again.headers["location"] == first.headers["location"]
 
 
-def test_a_repeat_is_answered_as_before_even_after_a_new_form(mood: Serving) -> None:
+def test_a_repeat_gets_the_first_answer_even_after_a_new_form(mood: Serving) -> None:
     first = mood.submit(key="k", answers=ANSWERS)
-    mood.publish(
-        document(items=2, form="anew")
-    )  # i3 is gone: the same attempt would not fit any more
+    mood.publish(document(items=2, form="anew"))  # without i3 the same attempt is invalid
     assert mood.submit(key="k", answers=ANSWERS) == first | {"repeated": True}
     bulk = mood.http().post(
         "/v1/instruments/a-mood/attempts:bulk",
@@ -63,7 +61,7 @@ def test_a_repeat_is_answered_as_before_even_after_a_new_form(mood: Serving) -> 
     assert problem(refused, "invalid-attempt")["errors"][0]["pointer"] == "/answers/i3"
 
 
-def test_the_same_key_with_another_content_is_a_conflict(mood: Serving) -> None:
+def test_the_same_key_with_other_content_is_a_conflict(mood: Serving) -> None:
     mood.submit(key="k", answers=ANSWERS)
     problem(
         mood.http().post(
@@ -73,7 +71,7 @@ def test_the_same_key_with_another_content_is_a_conflict(mood: Serving) -> None:
     )
 
 
-def test_one_key_submitted_by_many_at_once_is_one_attempt(mood: Serving) -> None:
+def test_concurrent_submissions_with_one_key_are_one_attempt(mood: Serving) -> None:
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
         receipts = list(
             pool.map(lambda _: mood.submit(key="k", answers=ANSWERS)["attempt"], range(64))
@@ -81,7 +79,7 @@ def test_one_key_submitted_by_many_at_once_is_one_attempt(mood: Serving) -> None
     assert len(set(receipts)) == 1
 
 
-def test_requests_gathered_into_one_call_each_get_their_own_answer(mood: Serving) -> None:
+def test_requests_combined_into_one_call_get_their_own_answers(mood: Serving) -> None:
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
         keys = [f"k{number}" for number in range(200)]
         receipts = list(
@@ -93,7 +91,7 @@ def test_requests_gathered_into_one_call_each_get_their_own_answer(mood: Serving
         assert (stored["key"], stored["answers"]["i1"]) == (f"k{number}", number % 5 + 1)
 
 
-def test_an_attempt_at_an_older_revision_is_taken_with_that_form(mood: Serving) -> None:
+def test_an_attempt_of_an_older_revision_is_accepted_with_its_form(mood: Serving) -> None:
     mood.publish(document(items=2, form="anew"))
     receipt = mood.submit(revision=1, answers=ANSWERS)
     assert mood.http().get(f"/v1/attempts/{receipt['attempt']}").json()["answers"] == ANSWERS
@@ -104,7 +102,7 @@ def test_an_attempt_at_an_older_revision_is_taken_with_that_form(mood: Serving) 
     assert problem(refused, "invalid-attempt")["errors"][0]["pointer"] == "/revision"
 
 
-def test_an_instrument_that_is_not_indexed_yet_asks_to_try_again(api: Serving) -> None:
+def test_an_unindexed_instrument_asks_for_a_retry(api: Serving) -> None:
     api.publish(document(), build=False)
     bulk = {"content": b"", "headers": {"content-type": "application/x-ndjson"}}
     for answer in (
@@ -119,14 +117,14 @@ def test_an_instrument_that_is_not_indexed_yet_asks_to_try_again(api: Serving) -
 @pytest.mark.parametrize(
     "answers", [{"i2": 3}, {"i1": None, "i2": 3}, {"i3": None, "i1": None, "i2": 3}]
 )
-def test_null_and_absent_mean_the_same(mood: Serving, answers: dict[str, int | None]) -> None:
+def test_null_and_absent_are_equivalent(mood: Serving, answers: dict[str, int | None]) -> None:
     receipt = mood.submit(answers=answers)
     stored = mood.http().get(f"/v1/attempts/{receipt['attempt']}").json()
     assert stored["answers"] == {"i1": None, "i2": answers.get("i2"), "i3": None}
 
 
 @pytest.mark.parametrize("answers", [{}, {"i1": None}, {"i1": None, "i2": None, "i3": None}])
-def test_an_attempt_without_any_answer_is_refused(mood: Serving, answers: dict[str, None]) -> None:
+def test_an_attempt_without_answers_is_rejected(mood: Serving, answers: dict[str, None]) -> None:
     path = "/v1/instruments/a-mood/attempts"
     said = problem(mood.http().post(path, json={"answers": answers}), "invalid-attempt")
     assert [(error["pointer"], error["code"]) for error in said["errors"]] == [

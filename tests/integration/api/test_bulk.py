@@ -43,7 +43,7 @@ def test_every_line_is_answered_by_a_line_in_order(shared: Serving) -> None:
     )
 
 
-def test_a_faulty_line_gets_its_problem_and_the_rest_go_on(shared: Serving) -> None:
+def test_an_invalid_line_gets_its_problem_and_the_others_are_accepted(shared: Serving) -> None:
     answers = send(
         shared,
         line("f1"),
@@ -90,7 +90,7 @@ def test_sending_the_lines_again_adds_nothing(shared: Serving) -> None:
     assert int(shared.redis.get(shared.keys.arrivals) or 0) - arrived == 700
 
 
-def test_a_line_over_the_limit_is_refused_without_being_kept(shared: Serving) -> None:
+def test_a_line_over_the_limit_is_rejected_without_being_buffered(shared: Serving) -> None:
     limit = 256 << 10
     fits = b'{"key":"l1","answers":{"i1":1}}'
     answers = send(
@@ -104,12 +104,12 @@ def test_a_line_over_the_limit_is_refused_without_being_kept(shared: Serving) ->
     assert answers[1]["problem"]["type"] == "urn:stanine:problem:too-large"
 
 
-def test_an_empty_bulk_is_answered_by_nothing(shared: Serving) -> None:
+def test_an_empty_bulk_request_has_an_empty_answer(shared: Serving) -> None:
     assert send(shared) == []
     assert send(shared, b"\n\n") == []
 
 
-def test_answers_come_while_lines_are_still_being_sent(shared: Serving) -> None:
+def test_answers_are_streamed_while_lines_are_sent(shared: Serving) -> None:
     with socket.create_connection(("127.0.0.1", shared.port), timeout=10) as connection:
         connection.sendall(
             b"POST %b HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -130,7 +130,7 @@ def test_answers_come_while_lines_are_still_being_sent(shared: Serving) -> None:
 def test_a_client_that_sends_all_before_it_reads_is_served(shared: Serving) -> None:
     lines = b"".join(
         b"{%d\n" % number for number in range(30_000)
-    )  # answers far longer than lines, and than the kernel's buffers
+    )  # much longer answers than lines, and than the kernel's buffers
     with socket.create_connection(("127.0.0.1", shared.port), timeout=60) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         connection.sendall(
@@ -144,9 +144,7 @@ def test_a_client_that_sends_all_before_it_reads_is_served(shared: Serving) -> N
     assert received.count(b'{"line":') == 30_000
 
 
-def test_a_client_that_neither_sends_nor_reads_is_cut_off(
-    shared: Serving, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stalled_client_is_disconnected(shared: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stanine.api.intake.bulk.STALL_SECONDS", 0.3)
     with socket.create_connection(("127.0.0.1", shared.port), timeout=10) as connection:
         connection.sendall(
@@ -158,7 +156,7 @@ def test_a_client_that_neither_sends_nor_reads_is_cut_off(
         while part := connection.recv(65536):
             received += part
     assert b'"key":"stalls"' in received
-    assert not received.endswith(b"0\r\n\r\n")  # the answer does not pretend to be whole
+    assert not received.endswith(b"0\r\n\r\n")  # the answer is not marked as complete
 
 
 GUEST = key_entry("guest", ["attempts:write"], ["*"])
@@ -172,7 +170,7 @@ GUEST = key_entry("guest", ["attempts:write"], ["*"])
         ({"instruments": ["b-*"]}, 404, "not-found"),
     ],
 )
-def test_a_revoked_keys_open_stream_ends_within_5_seconds_and_what_was_stored_stays(
+def test_a_revoked_keys_open_stream_ends_within_5_seconds_and_stored_lines_remain(
     mood: Serving, keys_file: Path, change: dict[str, Any] | None, status: int, code: str
 ) -> None:
     write_keys(keys_file, GUEST)
@@ -217,7 +215,7 @@ def test_a_revoked_keys_open_stream_ends_within_5_seconds_and_what_was_stored_st
     assert mood.http().get(f"/v1/attempts/{taken[-1]['attempt']}").status_code == 200
 
 
-def test_a_key_that_changes_and_keeps_its_right_goes_on(mood: Serving, keys_file: Path) -> None:
+def test_a_changed_key_that_keeps_its_scope_continues(mood: Serving, keys_file: Path) -> None:
     write_keys(keys_file, GUEST)
     until(lambda: mood.http("guest").get("/v1/instruments").status_code == 403)
 
@@ -242,7 +240,9 @@ def until(holds: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def test_a_bulk_at_an_unknown_instrument_is_refused_before_a_line_is_read(shared: Serving) -> None:
+def test_a_bulk_request_for_an_unknown_instrument_is_rejected_before_a_line_is_read(
+    shared: Serving,
+) -> None:
     problem(
         shared.http().post(
             "/v1/instruments/unknown/attempts:bulk", content=line("x"), headers=NDJSON

@@ -1,4 +1,4 @@
-"""/v1/config, and the settings as the API goes by them: each takes effect while it runs."""
+"""/v1/config, and changes of settings while the API runs."""
 
 import json
 import logging
@@ -16,7 +16,7 @@ from stanine.store.settings.model import NAMES, Settings
 from stanine.store.settings.snapshot import Layout
 
 MANAGER = Owner("RedisConfig default/main", "uid-1", "2026-11-23T08:00:00Z")
-#: Seconds in which a changed setting takes effect: two, and as many again for a machine that is busy.
+#: Seconds until a changed setting takes effect: two, and two more for a busy machine.
 TAKES_EFFECT = 4.0
 
 
@@ -45,7 +45,7 @@ def read(api: Serving, path: str = "") -> Any:
     return answer.json()
 
 
-def test_the_configuration_is_shown_as_the_services_go_by_it(
+def test_the_configuration_shows_the_values_in_force(
     mood: Serving, configuration: Configuration
 ) -> None:
     fresh = read(mood)
@@ -110,7 +110,7 @@ def test_settings_are_changed_one_by_one(mood: Serving, configuration: Configura
     assert read(mood)["revision"] == 4
 
 
-def test_an_earlier_revision_is_found_and_brought_back(
+def test_an_earlier_revision_is_listed_and_restored(
     mood: Serving, configuration: Configuration
 ) -> None:
     configuration.apply({"sweepSeconds": 1})
@@ -136,7 +136,7 @@ def test_an_earlier_revision_is_found_and_brought_back(
     problem(mood.http().post("/v1/config:rollback", json={"revision": 0}), "invalid-request")
 
 
-def test_what_a_resource_manages_is_not_rolled_back_here(
+def test_a_managed_configuration_is_not_rolled_back(
     mood: Serving, configuration: Configuration
 ) -> None:
     configuration.apply({"sweepSeconds": 1}, MANAGER)
@@ -144,7 +144,7 @@ def test_what_a_resource_manages_is_not_rolled_back_here(
     assert MANAGER.name in refused["detail"]
 
 
-def test_a_configuration_that_cannot_be_read_is_shown_and_not_changed(
+def test_an_unreadable_configuration_is_shown_and_not_changed(
     mood: Serving, configuration: Configuration
 ) -> None:
     configuration.apply({"sweepSeconds": 1})
@@ -154,7 +154,7 @@ def test_a_configuration_that_cannot_be_read_is_shown_and_not_changed(
     problem(mood.http().post("/v1/config:rollback", json={"revision": 1}), "config-conflict")
 
 
-def test_the_sizes_of_attempts_and_documents_follow(
+def test_the_limits_of_attempts_and_documents_follow_the_settings(
     mood: Serving, configuration: Configuration
 ) -> None:
     long = {"answers": {"i1": 1}, "participant": "p" * 60, "key": "k" * 60}
@@ -191,11 +191,11 @@ def test_the_sizes_of_attempts_and_documents_follow(
 @pytest.mark.parametrize(
     ("limit", "value", "calls"), [("bulkGroupLines", 100, 10), ("bulkGroupBytes", 16_384, 4)]
 )
-def test_the_size_of_a_group_of_lines_follows(
+def test_the_size_of_a_bulk_group_follows_the_settings(
     mood: Serving, configuration: Configuration, limit: str, value: int, calls: int
 ) -> None:
     def submit(run: int) -> int:
-        """Return in how many messages' worth of calls 1,000 lines were stored."""
+        """Submit 1,000 lines; return the number of store calls."""
         lines = b"".join(
             b'{"key":"%d-%d","answers":{"i1":1,"i2":2,"i3":3}}\n' % (run, number)
             for number in range(1000)
@@ -210,7 +210,7 @@ def test_the_size_of_a_group_of_lines_follows(
         stats: Any = mood.redis.info("commandstats")
         return int(
             stats["cmdstat_incrby"]["calls"]
-        )  # each call of `submit` counts its arrivals once
+        )  # each call of `submit` increments the arrivals once
 
     assert submit(0) <= 3
     configuration.apply({limit: value})
@@ -218,7 +218,7 @@ def test_the_size_of_a_group_of_lines_follows(
     assert submit(1) >= calls - 1
 
 
-def test_the_level_of_the_log_follows(
+def test_the_log_level_follows_the_settings(
     mood: Serving, configuration: Configuration, root_level: None
 ) -> None:
     before = logging.getLogger().level
@@ -229,7 +229,7 @@ def test_the_level_of_the_log_follows(
     assert before != logging.DEBUG
 
 
-def test_the_older_string_is_followed_too(mood: Serving) -> None:
+def test_the_older_layout_is_followed_too(mood: Serving) -> None:
     mood.redis.set(mood.keys.config_string, '{"maxAttemptBytes":1024,"colour":"red"}')
     headers = {"content-type": "application/json"}
     soon(

@@ -1,4 +1,4 @@
-"""The API against its own description: schemathesis makes requests from /openapi.json, valid and invalid, and judges every answer."""
+"""Conformance to the description: schemathesis sends valid and invalid requests."""
 
 import json
 from typing import Any
@@ -20,7 +20,7 @@ CHECKS = [
     not_a_server_error, status_code_conformance, content_type_conformance, response_headers_conformance, response_schema_conformance,
     negative_data_rejection,
 ]  # fmt: skip
-#: Requests an operation and mode: some fifteen seconds in all.
+#: Requests per operation and mode: about fifteen seconds in total.
 EXAMPLES = 20
 HEADERS = {"Authorization": f"Bearer {ADMIN}"}
 
@@ -44,7 +44,7 @@ def receipt(shared: Serving) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("mode", list(schemathesis.GenerationMode))
-def test_every_answer_is_one_that_the_description_promises(
+def test_every_answer_conforms_to_the_description(
     shared: Serving, receipt: dict[str, Any], mode: schemathesis.GenerationMode
 ) -> None:
     description: Any = schemathesis.openapi.from_dict(
@@ -53,7 +53,8 @@ def test_every_answer_is_one_that_the_description_promises(
     description.config.update(base_url=shared.url)
     tried = 0
     operations = [result.ok() for result in description.get_all_operations()]
-    # Draining refuses what other operations send: it comes last, and is over when the next begins.
+    # Drained queues refuse messages of other operations, so draining runs last and is ended before the next
+    # operation.
     for operation in sorted(operations, key=lambda each: each.path.endswith(":drain")):
 
         @hypothesis.settings(
@@ -72,7 +73,7 @@ def test_every_answer_is_one_that_the_description_promises(
         try:
             conforms()
         except hypothesis.errors.Unsatisfiable:
-            continue  # an operation without parameters has nothing that could be wrong
+            continue  # an operation without parameters cannot be invalid
     assert tried >= 10 * EXAMPLES
     for queue in ("index", "results"):
         shared.http().post(f"/v1/queues/{queue}:resume")
@@ -91,7 +92,7 @@ def by_line(description: dict[str, Any]) -> dict[str, Any]:
 
 
 def aim_at_what_exists(case: Any, receipt: dict[str, Any]) -> None:
-    """Send every second request to something that there is: a random name reaches nothing but 404."""
+    """Send every second request to an existing object; random names only reach 404."""
     parameters = case.path_parameters or {}
     if len(repr(case.query)) % 2 and "name" in parameters and case.method != "PUT":
         parameters["name"] = "a-mood"

@@ -1,4 +1,4 @@
-"""Cursors of the lists of results over HTTP: a changed history is told, with the cursor to continue from."""
+"""Cursors of result lists over HTTP: a changed history is answered with a new cursor."""
 
 from typing import Any
 
@@ -29,9 +29,7 @@ def ids(body: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("address", LISTS)
-def test_a_poller_is_told_of_a_changed_history_and_misses_nothing(
-    mood: Serving, address: str
-) -> None:
+def test_a_poller_detects_a_changed_history_and_misses_nothing(mood: Serving, address: str) -> None:
     kept = scored(mood, 5)
     put_back = backup(mood)
     scored(mood, 4)
@@ -54,7 +52,7 @@ def test_a_poller_is_told_of_a_changed_history_and_misses_nothing(
 
 
 @pytest.mark.parametrize("address", LISTS)
-def test_a_whole_number_of_an_earlier_version_is_answered_with_the_beginning_once(
+def test_an_integer_cursor_of_an_earlier_version_restarts_the_list_once(
     mood: Serving, address: str
 ) -> None:
     kept = scored(mood, 3)
@@ -66,7 +64,7 @@ def test_a_whole_number_of_an_earlier_version_is_answered_with_the_beginning_onc
     assert ids(page(mood, address, 0)) == ids(page(mood, address, "0")) == kept
 
 
-def test_a_cursor_of_another_list_is_not_recognised(mood: Serving) -> None:
+def test_a_cursor_of_another_list_is_rejected(mood: Serving) -> None:
     mood.publish(document("a-other"))
     scored(mood, 2)
     scored(mood, 2, "a-other")
@@ -77,7 +75,7 @@ def test_a_cursor_of_another_list_is_not_recognised(mood: Serving) -> None:
     )
 
 
-def test_a_cursor_stays_good_while_the_list_grows(mood: Serving) -> None:
+def test_a_cursor_stays_valid_while_the_list_grows(mood: Serving) -> None:
     first = scored(mood, 3)
     for address in LISTS:
         cursor = page(mood, address, 0, 2)["next"]

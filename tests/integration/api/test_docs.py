@@ -34,7 +34,7 @@ def test_the_description_names_every_route_its_scope_and_its_problems(shared: Se
     assert len(set(operations)) == len(operations)
 
 
-def test_the_examples_fit_their_schemas(shared: Serving) -> None:
+def test_the_examples_are_valid_by_their_schemas(shared: Serving) -> None:
     description = shared.http(None).get("/openapi.json").json()
     components = {"components": description["components"]}
     checked = 0
@@ -55,7 +55,7 @@ def test_the_examples_fit_their_schemas(shared: Serving) -> None:
         assert "example" in media[1] or media[0] == "application/x-ndjson"
 
 
-def test_generators_of_clients_can_read_the_description(shared: Serving) -> None:
+def test_client_generators_can_read_the_description(shared: Serving) -> None:
     description = shared.http(None).get("/openapi.json").json()
     assert description["servers"][0]["url"] == "."
     letters = description["components"]["schemas"]["DeadLetterOrder"]["properties"]["all"]
@@ -84,13 +84,13 @@ def test_generators_of_clients_can_read_the_description(shared: Serving) -> None
         }
 
 
-def test_the_form_is_what_its_schema_says(mood: Serving) -> None:
+def test_the_form_is_valid_by_its_schema(mood: Serving) -> None:
     text = mood.http().get("/v1/instruments/a-mood/form").content
     form = msgspec.json.decode(text, type=FormBody)
     assert msgspec.json.decode(msgspec.json.encode(form)) == msgspec.json.decode(text)
 
 
-def test_the_page_and_its_files_come_from_here_under_a_strict_policy(shared: Serving) -> None:
+def test_the_page_and_its_files_are_served_under_a_strict_policy(shared: Serving) -> None:
     http = shared.http(None)
     page = http.get("/docs")
     assert page.headers["content-type"].startswith("text/html")
@@ -122,7 +122,7 @@ def test_the_links_of_a_page_work_under_a_path_prefix(
     assert 'url: "openapi.json"' in shared.http(None).get("/docs/docs.js").text
 
 
-def test_the_metrics_tell_what_was_served(mood: Serving) -> None:
+def test_the_metrics_count_requests(mood: Serving) -> None:
     mood.submit(answers={"i1": 1})
     mood.http().post("/v1/instruments/a-mood/attempts", json={"answers": {"i1": 9}})
     text = mood.http(None).get("/metrics").text

@@ -1,4 +1,4 @@
-"""The document of DESIGN 4.1 over HTTP: every item type, norm groups by attributes, free texts, conditions, the bulk form and a file."""
+"""The document of DESIGN 4.1 over HTTP: item types, norm groups, texts, conditions, bulk, CSV."""
 
 import json
 from pathlib import Path
@@ -56,7 +56,7 @@ RESULT: dict[str, dict[str, Any]] = {
 }
 
 
-def test_the_attempt_of_the_design_has_the_result_of_the_design(api: Serving) -> None:
+def test_the_attempt_of_the_design_has_its_documented_result(api: Serving) -> None:
     api.publish(DOCUMENT)
     receipt = api.submit("example", **ATTEMPT)
     assert api.submit("example", **ATTEMPT)["attempt"] == receipt["attempt"]
@@ -93,7 +93,7 @@ def test_the_attempt_of_the_design_has_the_result_of_the_design(api: Serving) ->
     assert norms == ["everyone", "everyone"]
 
 
-def test_what_does_not_fit_is_told_with_its_place(api: Serving) -> None:
+def test_invalid_answers_are_reported_with_their_places(api: Serving) -> None:
     api.publish(DOCUMENT)
     answers = {
         "d1": 0,
@@ -129,7 +129,7 @@ def test_what_does_not_fit_is_told_with_its_place(api: Serving) -> None:
     assert "years >= 16" in body["errors"][0]["detail"]
 
 
-def test_lines_in_bulk_are_taken_and_refused_one_by_one(api: Serving) -> None:
+def test_bulk_lines_are_accepted_or_rejected_individually(api: Serving) -> None:
     api.publish(DOCUMENT)
     lines = [
         {**ATTEMPT, "key": "a"},
@@ -146,7 +146,7 @@ def test_lines_in_bulk_are_taken_and_refused_one_by_one(api: Serving) -> None:
     assert [json.loads(line)["status"] for line in answer.text.splitlines()] == [202, 422, 422, 422]
 
 
-def test_the_form_shows_what_pages_need_and_nothing_of_the_scoring(api: Serving) -> None:
+def test_the_form_has_all_data_for_pages_and_none_of_the_scoring(api: Serving) -> None:
     api.publish(DOCUMENT)
     form = api.http().get("/v1/instruments/example/form").json()
     by_id = {item["id"]: item for item in form["items"]}

@@ -1,4 +1,7 @@
-"""The API while Redis is away, full, or not ready: it says so in time, and never acknowledges what is not stored."""
+"""The API without Redis, or with a full or unprepared one.
+
+It answers in time and acknowledges only stored data.
+"""
 
 import json
 import shutil
@@ -19,7 +22,7 @@ NDJSON = {"content-type": "application/x-ndjson"}
 
 @pytest.fixture
 def own(own_server: Callable[..., Server], keys_file: Path) -> Iterator[tuple[Server, Serving]]:
-    """A server of the test's own, and an API on it with `a-mood`."""
+    """An API with `a-mood` on a separate server."""
     server = own_server()
     serving = Serving(server.url, "own", keys_file)
     try:
@@ -58,7 +61,7 @@ def until_status(api: Serving, address: str, status: int, seconds: float = 30) -
     return body
 
 
-def test_without_redis_every_call_says_so_in_time_and_all_is_well_again_after(
+def test_without_redis_every_call_fails_in_time_and_recovers_afterwards(
     own: tuple[Server, Serving], own_server: Callable[..., Server]
 ) -> None:
     server, api = own
@@ -77,14 +80,14 @@ def test_without_redis_every_call_says_so_in_time_and_all_is_well_again_after(
     assert "ConnectionRefused" in until_status(api, "/readyz", 503)["reasons"][0]
     assert (
         api.http().get("/healthz").status_code == 200
-    )  # its own loops turn: a restart would not help
+    )  # its loops still run: a restart would not help
     own_server(directory=server.directory, port=server.port)
     until_status(api, "/readyz", 200)
     assert api.submit(key="k", answers={"i1": 1}) == receipt | {"repeated": True}
     assert api.http().get("/v1/instruments/a-mood").status_code == 200
 
 
-def test_a_redis_that_hangs_is_not_waited_for(own: tuple[Server, Serving]) -> None:
+def test_an_unresponsive_redis_times_out(own: tuple[Server, Serving]) -> None:
     server, api = own
     assert server.process is not None
     server.process.send_signal(signal.SIGSTOP)
@@ -99,7 +102,7 @@ def test_a_redis_that_hangs_is_not_waited_for(own: tuple[Server, Serving]) -> No
     api.submit(answers={"i1": 1})
 
 
-def test_a_nearly_full_redis_refuses_new_work_and_still_answers(
+def test_a_nearly_full_redis_rejects_new_work_and_still_serves_reads(
     own: tuple[Server, Serving],
 ) -> None:
     _, api = own
@@ -114,7 +117,7 @@ def test_a_nearly_full_redis_refuses_new_work_and_still_answers(
     ):
         problem(answer, "full")
         assert answer.headers["retry-after"] == "30"
-    api.score(receipt)  # what was accepted is settled
+    api.score(receipt)  # accepted attempts are processed
     assert api.http().get(f"/v1/attempts/{receipt['attempt']}/result").json()["state"] == "Scored"
     assert "stanine_refuses_new_work 1.0" in api.http().get("/metrics").text
     api.redis.config_set("maxmemory", 0)
@@ -122,7 +125,7 @@ def test_a_nearly_full_redis_refuses_new_work_and_still_answers(
     api.submit(answers={"i1": 1})
 
 
-def test_a_full_redis_refuses_new_work_even_before_the_api_has_seen_it(
+def test_a_full_redis_rejects_new_work_before_the_api_has_detected_it(
     own: tuple[Server, Serving],
 ) -> None:
     _, api = own
@@ -133,7 +136,7 @@ def test_a_full_redis_refuses_new_work_even_before_the_api_has_seen_it(
 
 
 def break_disk(server: Server, client: Any) -> Callable[[], None]:
-    """Let the server fail to save its data; return what mends it."""
+    """Make saving fail on the server; return a function that restores it."""
     in_the_way = server.directory / "dump.rdb"
     in_the_way.unlink(missing_ok=True)
     (in_the_way / "x").mkdir(parents=True)
@@ -165,7 +168,7 @@ def make_replica(_server: Server, client: Any) -> Callable[[], None]:
 @pytest.mark.parametrize(
     ("refuse_writes", "reason"), [(break_disk, "DiskFailed"), (make_replica, "ReadOnly")]
 )
-def test_a_server_that_refuses_writes_is_named_as_such_and_still_read(
+def test_a_server_that_refuses_writes_is_reported_and_still_read(
     own: tuple[Server, Serving],
     refuse_writes: Callable[[Server, Any], Callable[[], None]],
     reason: str,

@@ -1,4 +1,4 @@
-"""Callers' keys of attempts: whose they are, the header Idempotency-Key, and what a repeat says."""
+"""Keys of attempts: key spaces, the header Idempotency-Key, and repeated submissions."""
 
 import itertools
 import json
@@ -14,7 +14,8 @@ from tests.integration.api.serving import ADMIN, Serving, document, key_entry, p
 ATTEMPTS = "/v1/instruments/a-mood/attempts"
 NDJSON = {"content-type": "application/x-ndjson"}
 ANSWERS = {"i1": 1, "i2": 2, "i3": 5}
-#: API keys that may only write: two of their own, two of one key space, and one of the name of the first.
+#: API keys that may only write: two with separate key spaces, two in one key space, and one in the space of the
+#: first key's name.
 WARD, CLINIC, EAST, WEST = "ward-key", "clinic-key", "east-key", "west-key"
 ROTATED = "rotated-key"
 
@@ -43,7 +44,7 @@ def send_lines(api: Serving, caller: str, *lines: dict[str, Any]) -> list[dict[s
     return [json.loads(each) for each in answer.text.splitlines()]
 
 
-def test_two_api_keys_with_one_attempt_key_do_not_see_each_other(mood: Serving) -> None:
+def test_api_keys_with_the_same_attempt_key_are_independent(mood: Serving) -> None:
     first, other = (send(mood, key, key="k") for key in (WARD, CLINIC))
     assert first.status_code == other.status_code == 202
     assert first.json()["attempt"] != other.json()["attempt"]
@@ -58,7 +59,7 @@ def test_two_api_keys_with_one_attempt_key_do_not_see_each_other(mood: Serving) 
     assert line["attempt"] not in {first.json()["attempt"], other.json()["attempt"]}
 
 
-def test_api_keys_of_one_key_space_see_each_others_attempt_keys(mood: Serving) -> None:
+def test_api_keys_of_one_key_space_share_attempt_keys(mood: Serving) -> None:
     for first, second in ((EAST, WEST), (WARD, ROTATED)):
         one = send(mood, first, key="k").json()
         assert send(mood, second, key="k").json() == one | {"repeated": True}
@@ -72,7 +73,7 @@ def test_api_keys_of_one_key_space_see_each_others_attempt_keys(mood: Serving) -
 
 
 def test_another_callers_answers_cannot_be_guessed_by_its_attempt_keys(mood: Serving) -> None:
-    """All answers of a short form, each a line with the key that another caller's attempt has: all look the same."""
+    """All submissions with the key of another caller's attempt get the same answer."""
     victim = send(mood, WARD, key="patient-1", answers={"i1": 2, "i2": 5, "i3": 3}).json()
     guesses = [
         dict(zip(("i1", "i2", "i3"), values, strict=True))
@@ -91,7 +92,7 @@ def test_another_callers_answers_cannot_be_guessed_by_its_attempt_keys(mood: Ser
 
 
 @pytest.mark.parametrize("first_way", ["body", "header", "both", "bulk"])
-def test_the_header_means_the_same_as_the_key_in_the_body(mood: Serving, first_way: str) -> None:
+def test_the_header_is_equivalent_to_the_key_in_the_body(mood: Serving, first_way: str) -> None:
     ways: dict[str, Any] = {
         "body": lambda: send(mood, key="order 17").json(),
         "header": lambda: send(mood, header='"order 17"').json(),
@@ -111,7 +112,7 @@ def test_the_header_means_the_same_as_the_key_in_the_body(mood: Serving, first_w
     problem(send(mood, header='"order 17"', answers={"i1": 3}), "key-conflict")
 
 
-def test_an_attempt_that_is_not_usual_takes_its_key_from_the_header_too(mood: Serving) -> None:
+def test_the_header_also_sets_the_key_outside_the_fast_path(mood: Serving) -> None:
     first = send(mood, header="k", answers={"i1": 1.0, "i2": None}).json()
     again = send(mood, key="k", answers={"i1": 1}).json()
     assert again == first | {"repeated": True}
@@ -120,7 +121,7 @@ def test_an_attempt_that_is_not_usual_takes_its_key_from_the_header_too(mood: Se
     assert send(mood, header="j", revision=1).json() == repeated | {"repeated": True}
 
 
-def test_a_header_and_a_key_that_differ_are_refused_and_nothing_is_stored(mood: Serving) -> None:
+def test_a_header_that_differs_from_the_key_is_rejected_without_storing(mood: Serving) -> None:
     attempts: list[dict[str, Any]] = [{}, {"answers": {"i1": 1.0}}]
     for attempt in attempts:
         body = problem(send(mood, header="one", key="other", **attempt), "invalid-attempt")
@@ -130,9 +131,7 @@ def test_a_header_and_a_key_that_differ_are_refused_and_nothing_is_stored(mood: 
 
 
 @pytest.mark.parametrize("header", ["", '""', "a b", "k" * 65, '"' + "k" * 65 + '"', '"a'])
-def test_a_header_that_is_no_key_is_refused_and_nothing_is_stored(
-    mood: Serving, header: str
-) -> None:
+def test_an_invalid_header_is_rejected_without_storing(mood: Serving, header: str) -> None:
     problem(send(mood, header=header), "malformed-request")
     assert mood.redis.get(mood.keys.arrivals) is None
 
@@ -142,7 +141,7 @@ def test_a_key_may_have_64_characters_either_way(mood: Serving) -> None:
     assert send(mood, key="k" * 64).json() == first | {"repeated": True}
 
 
-def test_bulk_takes_no_header(mood: Serving) -> None:
+def test_the_header_is_rejected_in_bulk_requests(mood: Serving) -> None:
     content = b'{"key":"k","answers":{"i1":1}}\n'
     answer = mood.http().post(
         f"{ATTEMPTS}:bulk", content=content, headers=NDJSON | {"idempotency-key": '"k"'}
@@ -151,7 +150,7 @@ def test_bulk_takes_no_header(mood: Serving) -> None:
     assert mood.redis.get(mood.keys.arrivals) is None
 
 
-def test_a_repeat_says_so_whether_its_result_is_there_or_not(mood: Serving) -> None:
+def test_a_repeat_is_marked_with_and_without_a_result(mood: Serving) -> None:
     first = send(mood, key="k").json()
     for query in ("", "?wait=0.05"):
         pending = send(mood, key="k", query=query)
@@ -196,7 +195,7 @@ def test_repeats_are_counted(mood: Serving) -> None:
 
 @pytest.fixture
 def second(valkey: Server, mood: Serving, keys_file: Path) -> Iterator[Serving]:
-    """Another API process of the namespace of `mood`."""
+    """A second API process in the namespace of `mood`."""
     serving = Serving(valkey.url, mood.keys.partition.partition(":")[0], keys_file)
     try:
         yield serving.until_ready()
@@ -232,7 +231,7 @@ def test_the_secret_of_tokens_is_rotated_and_earlier_tokens_stay_valid(
         ] == [202, 404, 202]
 
 
-def test_a_rotation_may_have_no_body_and_is_refused_with_a_faulty_one(mood: Serving) -> None:
+def test_a_rotation_accepts_an_empty_body_and_rejects_an_invalid_one(mood: Serving) -> None:
     assert mood.http().post("/v1/tokens:rotate").status_code == 200
     faulty: list[Any] = [
         {"keepSeconds": -1},

@@ -18,7 +18,7 @@ EXAMPLES = sorted((Path(__file__).parents[3] / "examples" / "instruments").glob(
 YAML = {"content-type": "application/yaml"}
 
 
-def test_a_document_is_read_back_as_it_was_put(api: Serving) -> None:
+def test_a_document_is_read_as_it_was_published(api: Serving) -> None:
     put = api.publish(document())
     assert put.status_code == 201
     assert put.json() == {
@@ -42,7 +42,9 @@ def test_a_document_is_read_back_as_it_was_put(api: Serving) -> None:
     )
 
 
-def test_the_same_document_changes_nothing_and_another_is_the_next_revision(mood: Serving) -> None:
+def test_an_unchanged_document_has_no_effect_and_a_changed_one_is_the_next_revision(
+    mood: Serving,
+) -> None:
     again = mood.publish(document())
     assert (again.status_code, again.json()["revision"], again.json()["changed"]) == (200, 1, False)
     scoring = mood.publish(document(reverse=True)).json()
@@ -55,7 +57,7 @@ def test_the_same_document_changes_nothing_and_another_is_the_next_revision(mood
     problem(mood.http().get("/v1/instruments/a-mood?revision=9"), "not-found")
 
 
-def test_a_publish_may_depend_on_what_stands_there(mood: Serving) -> None:
+def test_a_publication_can_require_the_current_state(mood: Serving) -> None:
     etag = mood.http().get("/v1/instruments/a-mood").headers["etag"]
     put = mood.http().put
     problem(
@@ -112,7 +114,7 @@ def test_every_example_is_published(api: Serving, path: Path) -> None:
     )
 
 
-def test_a_publish_can_wait_until_it_is_indexed(api: Serving) -> None:
+def test_a_publication_can_wait_until_it_is_indexed(api: Serving) -> None:
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(api.http().put, "/v1/instruments/a-mood?wait=10", json=document())
         while not api.redis.exists(api.keys.instrument("a-mood")):
@@ -172,7 +174,7 @@ def managed(api: Serving) -> ManagedInstruments:
     return ManagedInstruments(api.redis, load_library(), api.keys, outbox)
 
 
-def test_what_a_custom_resource_manages_is_not_published_by_others(mood: Serving) -> None:
+def test_a_managed_instrument_is_not_published_by_others(mood: Serving) -> None:
     managed(mood).hold("a-mood", MANAGER, takes=True)
     refused = mood.http().put("/v1/instruments/a-mood", json=document(title="Another"))
     problem(refused, "managed")
@@ -180,7 +182,7 @@ def test_what_a_custom_resource_manages_is_not_published_by_others(mood: Serving
     assert mood.publish(document()).json()["changed"] is False, "the same document changes nothing"
 
 
-def test_an_attempt_at_an_instrument_that_was_just_removed_looks_like_one_at_none(
+def test_an_attempt_of_a_removed_instrument_is_answered_like_one_of_an_unknown_instrument(
     mood: Serving,
 ) -> None:
     mood.http().get("/v1/instruments/a-mood/form")
@@ -188,7 +190,7 @@ def test_an_attempt_at_an_instrument_that_was_just_removed_looks_like_one_at_non
     path = "/v1/instruments/a-mood/attempts"
     answer = mood.http().post(
         path, json={"answers": {"i1": 1}}
-    )  # its index entry is in the process's cache still
+    )  # the process's cache still has its index entry
     bulk = mood.http().post(
         f"{path}:bulk",
         content=b'{"key":"k","answers":{"i1":1}}\n',
@@ -201,7 +203,7 @@ def test_an_attempt_at_an_instrument_that_was_just_removed_looks_like_one_at_non
 
 
 @pytest.mark.slow
-def test_many_large_documents_at_once_leave_the_process_alive_and_are_all_answered(
+def test_many_concurrent_large_documents_are_all_answered_in_bounded_memory(
     api: Serving,
 ) -> None:
     large = document("a-large")

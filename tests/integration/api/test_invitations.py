@@ -1,4 +1,4 @@
-"""Invitations over HTTP: created once, handed out as links, listed, revoked, extended."""
+"""Invitations over HTTP: created once, with links; listed, revoked, extended."""
 
 import csv
 import io
@@ -81,7 +81,7 @@ def test_an_invitation_is_created_once_by_its_key(api: Serving) -> None:
         ({"participant": "a\u0000b"}, "/participant"),
     ],
 )
-def test_an_order_that_cannot_be_is_refused_at_its_place_and_stores_nothing(
+def test_an_invalid_order_is_rejected_with_its_place_without_storing(
     api: Serving, order: dict[str, Any], place: str
 ) -> None:
     before = len(listed(api))
@@ -90,7 +90,7 @@ def test_an_order_that_cannot_be_is_refused_at_its_place_and_stores_nothing(
     assert len(listed(api)) == before
 
 
-def test_links_come_in_bulk_as_lines_or_as_a_table_and_lines_sent_again_add_nothing(
+def test_links_are_created_in_bulk_as_ndjson_or_csv_and_repeats_add_nothing(
     api: Serving,
 ) -> None:
     api.publish(day("a-bulk"))
@@ -115,7 +115,7 @@ def test_links_come_in_bulk_as_lines_or_as_a_table_and_lines_sent_again_add_noth
     assert [each["key"] for each in listed(api, "a-bulk", 500)] == [f"b{n}" for n in range(1200)]
 
 
-def test_a_list_can_be_followed_and_notices_other_data(api: Serving) -> None:
+def test_a_list_can_be_followed_and_detects_replaced_data(api: Serving) -> None:
     api.publish(day("a-list"))
     address = "/v1/instruments/a-list/invitations"
     first = [invite(api, "a-list", key=f"l{n}")["invitation"] for n in range(3)]
@@ -124,7 +124,7 @@ def test_a_list_can_be_followed_and_notices_other_data(api: Serving) -> None:
     rest = api.http().get(address, params={"after": page["next"]}).json()
     assert [each["invitation"] for each in rest["items"]] == first[2:]
     assert api.http().get(address, params={"after": rest["next"]}).json()["items"] == []
-    # as a server that comes back with data of before these were created
+    # like a server restored from a backup before their creation
     names: Any = api.redis.hgetall(api.keys.numbers)
     (number,) = (int(number) for number, name in names.items() if name == b"a-list")
     api.redis.delete(
@@ -144,7 +144,7 @@ def test_a_list_can_be_followed_and_notices_other_data(api: Serving) -> None:
     )
 
 
-def test_a_revoked_or_expired_invitation_opens_nothing_and_an_extended_one_does_again(
+def test_a_revoked_or_expired_invitation_opens_no_session_and_an_extended_one_does(
     api: Serving,
 ) -> None:
     invited = invite(api, expiresAt="2001-01-01T00:00:00Z")
@@ -157,18 +157,18 @@ def test_a_revoked_or_expired_invitation_opens_nothing_and_an_extended_one_does_
     assert person.save(1, {"calm": 1}).status_code == 200, "a session that is open goes on"
 
 
-def test_a_code_tells_what_it_is_for_and_is_used_up_by_nothing(api: Serving) -> None:
+def test_reading_an_invitation_by_its_code_does_not_use_it(api: Serving) -> None:
     invited = invite(api, timeLimitSeconds=90)
     for _ in range(3):
-        told = api.http(invited["code"]).get("/v1/invitation").json()
-        assert told == {
+        found = api.http(invited["code"]).get("/v1/invitation").json()
+        assert found == {
             "instrument": NAME, "title": "A day", "isOpen": True, "language": "en", "languages": ["en", "de"], "timeLimitSeconds": 90,
         }  # fmt: skip
     for stranger in (None, "x" * 22, invited["code"][::-1], "admin-key"):
         assert api.http(stranger).get("/v1/invitation").status_code in {401, 404}
 
 
-def test_a_code_is_of_its_instrument_alone_and_no_other_key(api: Serving) -> None:
+def test_a_code_is_valid_only_for_its_instrument(api: Serving) -> None:
     api.publish(day("a-else"))
     code = invite(api)["code"]
     problem(start(api, code, "a-else"), "not-found")
@@ -182,7 +182,7 @@ def test_a_code_is_of_its_instrument_alone_and_no_other_key(api: Serving) -> Non
     problem(start(api, code, participant="me"), "invalid-request")
 
 
-def test_links_and_return_addresses_are_as_the_settings_say(api: Serving) -> None:
+def test_links_and_return_addresses_follow_the_settings(api: Serving) -> None:
     settings = {
         "publicUrl": "https://survey.example/x/",
         "returnUrls": "https://shop.example/done http://localhost:3000",

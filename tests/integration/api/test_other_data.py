@@ -1,6 +1,6 @@
-"""The server comes back with older data under a running API: nobody reads another's result, nothing is taken by a form that is lost.
+"""A running API whose server is restored to older data: no result of others, no use of a lost form.
 
-Each test puts the records back as they were and stores something else under the same numbers.
+Each test restores the records and stores something else under the same numbers.
 """
 
 import concurrent.futures
@@ -22,7 +22,7 @@ def wipe(api: Serving) -> None:
 
 
 @pytest.mark.parametrize("by_token", [True, False])
-def test_who_waits_for_an_attempt_that_is_lost_does_not_get_the_result_of_another(
+def test_waiting_for_a_lost_attempt_never_returns_the_result_of_another(
     mood: Serving, by_token: bool
 ) -> None:
     put_back = backup(mood)
@@ -48,7 +48,7 @@ def test_who_waits_for_an_attempt_that_is_lost_does_not_get_the_result_of_anothe
     )
 
 
-def test_a_submission_that_waits_and_is_lost_is_not_answered_with_another_result(
+def test_a_lost_submission_is_never_answered_with_another_result(
     mood: Serving,
 ) -> None:
     put_back = backup(mood)
@@ -69,8 +69,8 @@ def test_a_submission_that_waits_and_is_lost_is_not_answered_with_another_result
 
 
 @pytest.mark.parametrize("bulk", [False, True])
-def test_an_attempt_is_not_taken_by_a_form_that_was_lost(api: Serving, bulk: bool) -> None:
-    """The API has the lost form in its cache; the document that stands there now has the same name, number and revision."""
+def test_an_attempt_is_not_accepted_by_a_lost_form(api: Serving, bulk: bool) -> None:
+    """The lost form is cached; the stored document has the same name, number and revision."""
     api.publish(document(items=2))
     put_back = backup(api)
     wipe(api)
@@ -100,8 +100,8 @@ def test_an_attempt_is_not_taken_by_a_form_that_was_lost(api: Serving, bulk: boo
     }
 
 
-def test_results_are_explained_by_the_documents_that_are_there(api: Serving) -> None:
-    """Two instruments that are published again in the other order have each other's numbers."""
+def test_results_are_presented_by_the_stored_documents(api: Serving) -> None:
+    """Two instruments, published again in reverse order, exchange their numbers."""
     for name in ("a-two", "a-one"):
         api.publish(document(name, reverse=name == "a-two"))
     put_back = backup(api)
@@ -124,7 +124,7 @@ def test_results_are_explained_by_the_documents_that_are_there(api: Serving) -> 
     assert sorted(item["instrument"] for item in person) == ["a-one", "a-two"]
 
 
-def test_an_emptied_server_is_served_again_once_the_documents_are_published(mood: Serving) -> None:
+def test_an_emptied_server_works_again_after_publication(mood: Serving) -> None:
     mood.submit(answers={"i1": 1})
     wipe(mood)
     assert mood.http().get(ATTEMPTS.removesuffix("/attempts")).status_code == 404

@@ -1,4 +1,4 @@
-"""What people are, answer and hold in their hands stands in no log, trace or metric, and in no key's name, whatever goes wrong."""
+"""Personal data, answers and credentials never appear in logs, traces, metrics or key names."""
 
 import io
 import secrets
@@ -20,12 +20,12 @@ from stanine.telemetry.logs import configure_logs
 
 @pytest.fixture
 def logs() -> Iterator[io.StringIO]:
-    """What a process of Stanine logs, set up as its `main` does."""
+    """The log of a Stanine process, set up as in its `main`."""
     stream = io.StringIO()
     configure_logs("api", "Debug", stream=stream, console=False)
     structlog.configure(
         cache_logger_on_first_use=False
-    )  # the loggers of other tests stay as they are
+    )  # the loggers of other tests remain unchanged
     yield stream
     structlog.reset_defaults()
 
@@ -81,7 +81,7 @@ def test_no_canary_leaves_the_records(valkey: Server, tmp_path: Path, logs: io.S
     assert "request.failed" in logs.getvalue()
     assert "/v1/sessions/{id}" in spans
     held = ["canary-", "canary no json", invited["code"], person.token, done["attemptToken"]]
-    # the namespace of this test has the word in its name
+    # the namespace of this test contains the word
     for where, text in {
         "logs": logs.getvalue(),
         "spans": spans,

@@ -1,4 +1,4 @@
-"""Erasure and retention over HTTP: nothing of the person is left on the server, and nothing brings it back."""
+"""Erasure and retention over HTTP: no personal data remain, and nothing restores them."""
 
 import secrets
 import threading
@@ -31,7 +31,7 @@ def api(valkey: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
 
 
 def everything(api: Serving) -> bytes:
-    """All keys and values of the namespace, packed answers too."""
+    """Return all keys and values of the namespace, including packed answers."""
     client: Any = api.redis
     keys = sorted(client.scan_iter(match=f"*{api.keys.partition}*", count=1000))
     return b"\n".join(keys) + b"\n".join(_value(client, key) for key in keys)
@@ -51,14 +51,14 @@ def _value(client: Any, key: bytes) -> bytes:
 
 
 def filled(api: Serving, **order: Any) -> tuple[Person, dict[str, Any], dict[str, Any]]:
-    """Somebody who was invited and has submitted."""
+    """An invited participant who has submitted."""
     invited = invite(api, participant=CANARY, key=f"canary-key-{secrets.token_hex(4)}", **order)
     person = Person(api, start(api, invited["code"]))
     assert person.save(1, WHOLE | {"note": "canary-note"}).status_code == 200
     return person, invited, person.submit().json()
 
 
-def test_an_erased_attempt_takes_its_session_and_invitation_along(api: Serving) -> None:
+def test_erasing_an_attempt_erases_its_session_and_invitation(api: Serving) -> None:
     person, invited, done = filled(api)
     api.score(done)
     assert b"canary" in everything(api)
@@ -87,7 +87,7 @@ def test_an_erased_attempt_takes_its_session_and_invitation_along(api: Serving) 
     problem(again.submit(), "erased")
 
 
-def test_a_participant_is_erased_everywhere_and_others_stay(api: Serving) -> None:
+def test_a_participant_is_erased_everywhere_and_others_remain(api: Serving) -> None:
     filled(api)
     open_session(api, participant=CANARY).save(1, {"note": "canary-open"})
     invite(api, participant=CANARY)
@@ -116,7 +116,7 @@ RACES = 3
 
 @pytest.mark.parametrize("number", range(RACES))
 def test_erasure_wins_every_race(api: Serving, number: int) -> None:
-    """Sessions are opened, saved, submitted, swept, scored and sent again while their participant is erased."""
+    """Sessions are opened, saved, submitted, swept and scored during the erasure."""
     ready = threading.Barrier(5)
     codes = [
         invite(
@@ -161,7 +161,7 @@ def test_erasure_wins_every_race(api: Serving, number: int) -> None:
         ]
         for run in runs:
             run.result(60)
-    # What was opened or sent after the last order is a new beginning; from here on nobody does.
+    # Data opened or sent after the last erasure are new; from here on nothing is sent.
     api.http().post(f"/v1/participants/{CANARY}:erase")
     api.sweep_sessions()
     before = api.http().get(f"/v1/instruments/{NAME}/results").json()["items"]
@@ -179,7 +179,7 @@ def test_erasure_wins_every_race(api: Serving, number: int) -> None:
     assert b"canary" not in everything(api)
 
 
-def test_attempts_that_are_kept_too_long_are_erased_and_the_others_stay(api: Serving) -> None:
+def test_attempts_past_their_retention_are_erased_and_others_remain(api: Serving) -> None:
     api.publish(day("a-kept", retentionDays=30))
     kept = [
         api.submit("a-kept", key=f"r{n}", participant=f"canary-{n}", answers=WHOLE)

@@ -1,4 +1,4 @@
-"""The process itself: how it starts, what it needs, how it stops, and what a long bulk costs it."""
+"""The API process: start, requirements, stop, and memory of a long bulk request."""
 
 import json
 import os
@@ -70,7 +70,7 @@ def served(start: Start) -> "tuple[str, subprocess.Popen[bytes]]":
 
 
 def publish(url: str, environment: dict[str, str]) -> None:
-    """Publish `a-mood`, with an indexWatcher that ends again."""
+    """Publish `a-mood` and index it by a temporary indexWatcher."""
     with subprocess.Popen(
         [sys.executable, "-m", "stanine.index_watcher", "--health-port", str(free_port())],
         env=environment,
@@ -83,7 +83,7 @@ def publish(url: str, environment: dict[str, str]) -> None:
 
 
 def rss(pid: int) -> int:
-    """The most memory that a process has had, in MiB."""
+    """The peak memory of a process in MiB."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.split("VmHWM:")[1].split()[0]) >> 10
 
@@ -96,7 +96,7 @@ def lines(count: int) -> Iterator[bytes]:
         )
 
 
-def test_a_hundred_thousand_lines_take_bounded_memory(
+def test_a_hundred_thousand_lines_need_bounded_memory(
     served: "tuple[str, subprocess.Popen[bytes]]", environment: dict[str, str]
 ) -> None:
     url, process = served
@@ -116,11 +116,11 @@ def test_a_hundred_thousand_lines_take_bounded_memory(
         for line in answer.iter_lines():
             accepted += '"status":202' in line
     assert accepted == 100_000
-    # httpx reads nothing before it has sent all: so the answers lie here meanwhile, 12 MB of them, and nothing else grows
+    # httpx reads nothing before it has sent all, so 12 MB of answers accumulate in the process; nothing else grows
     assert rss(process.pid) - before < 48
 
 
-def test_long_lines_take_bounded_memory(
+def test_long_lines_need_bounded_memory(
     served: "tuple[str, subprocess.Popen[bytes]]", environment: dict[str, str]
 ) -> None:
     url, process = served
@@ -137,7 +137,7 @@ def test_long_lines_take_bounded_memory(
     assert rss(process.pid) - before < 48
 
 
-def test_sigterm_finishes_what_has_begun_and_ends_held_requests(
+def test_sigterm_finishes_open_requests_and_ends_held_ones(
     served: "tuple[str, subprocess.Popen[bytes]]", environment: dict[str, str]
 ) -> None:
     url, process = served
@@ -181,7 +181,7 @@ def test_sigterm_finishes_what_has_begun_and_ends_held_requests(
     assert process.wait(30) == 0
 
 
-def test_a_leaving_process_serves_on_and_sends_its_callers_away(
+def test_a_draining_process_serves_requests_and_closes_connections(
     start: Start, environment: dict[str, str]
 ) -> None:
     port = free_port()
@@ -213,7 +213,7 @@ def test_a_leaving_process_serves_on_and_sends_its_callers_away(
         ({"STANINE_LOG_LEVEL": "loud"}, "STANINE_LOG_LEVEL"),
     ],
 )
-def test_a_wrong_start_says_what_to_correct(
+def test_an_invalid_start_reports_a_remedy(
     start: Start, tmp_path: Path, changed: dict[str, str], says: str
 ) -> None:
     assert start(**changed).wait(20) == 2
@@ -222,7 +222,7 @@ def test_a_wrong_start_says_what_to_correct(
     assert "Traceback" not in log
 
 
-def test_a_taken_port_is_named(
+def test_a_port_in_use_is_reported(
     served: "tuple[str, subprocess.Popen[bytes]]", start: Start, tmp_path: Path
 ) -> None:
     port = served[0].rsplit(":", 1)[1]

@@ -1,4 +1,4 @@
-"""The guarded connection with an application of the test's own: what the API's answers never do, too."""
+"""The guarded connection with a test application: answers that the API never sends, too."""
 
 import asyncio
 import resource
@@ -68,7 +68,7 @@ class Served:
         return socket.create_connection(("127.0.0.1", self.port), timeout=10)
 
     def exchange(self, sent: bytes) -> bytes:
-        """Send, and return all that comes until the server closes or is silent."""
+        """Send data; return everything received until the server closes or is silent."""
         with self.connect() as connection:
             connection.sendall(sent)
             connection.shutdown(socket.SHUT_WR)
@@ -100,7 +100,7 @@ def receive(connection: socket.socket, wanted: bytes) -> bytes:
     return answer
 
 
-def test_requests_that_come_together_are_answered_in_their_order(served: Served) -> None:
+def test_pipelined_requests_are_answered_in_order(served: Served) -> None:
     with served.connect() as connection:
         connection.sendall(b"".join(REQUEST % b"/%d" % number for number in range(5)))
         answers = receive(connection, b"/4 abc")
@@ -115,7 +115,7 @@ def test_requests_that_come_together_are_answered_in_their_order(served: Served)
     )
 
 
-def test_a_body_that_comes_late_is_awaited_and_one_that_is_there_is_not(served: Served) -> None:
+def test_only_a_late_body_is_awaited(served: Served) -> None:
     with served.connect() as connection:
         connection.sendall((REQUEST % b"/late")[:-1])
         while not served.echo.had_all:
@@ -127,7 +127,7 @@ def test_a_body_that_comes_late_is_awaited_and_one_that_is_there_is_not(served: 
     assert served.echo.had_all == [False, True]
 
 
-def test_who_asks_whether_to_send_the_body_is_told_to(served: Served) -> None:
+def test_expect_100_continue_is_answered(served: Served) -> None:
     with served.connect() as connection:
         connection.sendall(
             b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n"
@@ -145,7 +145,7 @@ def test_an_answer_without_a_length_is_sent_in_parts(served: Served) -> None:
     assert answer.partition(b"\r\n\r\n")[2] == b"4\r\n/par\r\n6\r\nts abc\r\n0\r\n\r\n"
 
 
-def test_the_answer_to_head_has_no_body(served: Served) -> None:
+def test_a_head_request_has_an_answer_without_body(served: Served) -> None:
     answer = served.exchange(b"HEAD /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
     assert b"content-length: 3\r\n" in answer
     assert b"connection: close\r\n" in answer
@@ -163,7 +163,7 @@ def test_an_answer_with_a_line_break_in_a_header_is_not_begun(
     assert "RuntimeError" in caplog.text
 
 
-def test_an_answer_shorter_than_its_length_breaks_the_connection_off(
+def test_an_answer_shorter_than_its_length_aborts_the_connection(
     served: Served, caplog: pytest.LogCaptureFixture
 ) -> None:
     with served.connect() as connection:
@@ -174,7 +174,7 @@ def test_an_answer_shorter_than_its_length_breaks_the_connection_off(
     assert "RuntimeError" in caplog.text
 
 
-def test_a_connection_is_kept_while_it_is_used_and_closed_when_idle(served: Served) -> None:
+def test_a_connection_is_kept_alive_while_used_and_closed_when_idle(served: Served) -> None:
     with served.connect() as connection:
         for _ in range(4):
             connection.sendall(REQUEST % b"/x")
@@ -184,7 +184,7 @@ def test_a_connection_is_kept_while_it_is_used_and_closed_when_idle(served: Serv
         assert connection.recv(10) == b""
 
 
-def test_a_client_that_holds_many_connections_locks_nobody_out(
+def test_a_client_with_many_connections_does_not_exclude_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(

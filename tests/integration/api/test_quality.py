@@ -1,4 +1,4 @@
-"""Language, seconds and quality figures of attempts, through HTTP."""
+"""Language, duration and quality figures of attempts over HTTP."""
 
 import json
 from typing import Any
@@ -9,7 +9,7 @@ FIGURES = {"items": 3, "missing": 1, "missingShare": 1 / 3, "longestRun": 2, "se
 ATTEMPT: Any = {"answers": {"i1": 4, "i2": 4}, "language": "pt-BR", "seconds": 42.5, "key": "k"}
 
 
-def test_language_and_seconds_are_returned_and_belong_to_what_a_key_stands_for(
+def test_language_and_seconds_are_returned_and_part_of_the_content_digest(
     mood: Serving,
 ) -> None:
     receipt = mood.submit(**ATTEMPT)
@@ -26,7 +26,7 @@ def test_language_and_seconds_are_returned_and_belong_to_what_a_key_stands_for(
     assert not {"language", "seconds"} & set(stored)
 
 
-def test_quality_is_given_where_it_is_asked_for(mood: Serving) -> None:
+def test_quality_is_returned_on_request(mood: Serving) -> None:
     receipt = mood.submit(**ATTEMPT, participant="p-1")
     mood.score(receipt)
     attempt = f"/v1/attempts/{receipt['attempt']}"
@@ -41,7 +41,7 @@ def test_quality_is_given_where_it_is_asked_for(mood: Serving) -> None:
         problem(mood.http().get(attempt, params={"include": wrong}), "malformed-request")
 
 
-def test_a_token_reads_a_result_and_no_figures_about_its_answers(mood: Serving) -> None:
+def test_a_token_reads_no_quality_figures(mood: Serving) -> None:
     receipt = mood.submit(**ATTEMPT)
     mood.score(receipt)
     bearer = {"authorization": f"Bearer {receipt['token']}"}
@@ -52,7 +52,7 @@ def test_a_token_reads_a_result_and_no_figures_about_its_answers(mood: Serving) 
     assert by_key.json()["quality"] == FIGURES
 
 
-def test_lines_in_bulk_keep_language_and_seconds(mood: Serving) -> None:
+def test_bulk_lines_keep_language_and_seconds(mood: Serving) -> None:
     answer = mood.http().post(
         "/v1/instruments/a-mood/attempts:bulk",
         content=json.dumps(ATTEMPT) + "\n",

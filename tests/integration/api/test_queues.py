@@ -1,4 +1,4 @@
-"""Queues over HTTP: how they are, what they are told to do, what they gave up."""
+"""Queues over HTTP: states, operations and dead letters."""
 
 import time
 from typing import Any
@@ -17,7 +17,7 @@ ATTEMPTS = "/v1/instruments/a-mood/attempts"
 def bury(
     api: Serving, *, reason: str = "ValueError", ids: bytes = b"", route: Any = SCORE_ATTEMPTS
 ) -> str:
-    """Put a dead letter where the broker puts it; return its id."""
+    """Store a dead letter as the broker does; return its id."""
     broker = StreamsBroker(client=api.redis, namespace=api.keys.partition)
     fields = {
         "reason": reason,
@@ -30,7 +30,7 @@ def bury(
     return bytes(api.redis.xadd(broker._queue(route.queue).keys.dead, fields | content)).decode()  # type: ignore[arg-type]
 
 
-def test_the_queues_are_listed_with_what_lies_in_them(mood: Serving) -> None:
+def test_the_queues_are_listed_with_their_sizes(mood: Serving) -> None:
     mood.submit(answers={"i1": 1})
     index, results = mood.http().get("/v1/queues").json()["items"]
     assert (index["queue"], results["queue"]) == ("index", "results")
@@ -55,19 +55,19 @@ def test_the_queues_are_listed_with_what_lies_in_them(mood: Serving) -> None:
 def test_a_queue_is_paused_and_resumed(mood: Serving) -> None:
     http = mood.http()
     assert http.post("/v1/queues/results:pause").json()["state"] == "Paused"
-    mood.submit(answers={"i1": 1})  # new work is still taken
+    mood.submit(answers={"i1": 1})  # new messages are still accepted
     assert http.get("/v1/queues/results").json()["state"] == "Paused"
     assert http.post("/v1/queues/results:resume").json()["state"] == "Running"
     problem(http.get("/v1/queues/results:pause"), "method-not-allowed")
 
 
-def test_what_would_bring_work_to_a_draining_queue_is_refused_within_two_seconds(
+def test_new_work_for_a_draining_queue_is_rejected_within_two_seconds(
     mood: Serving,
 ) -> None:
     http = mood.http()
     first = mood.submit(answers={"i1": 1})
-    told = http.post("/v1/queues/results:drain").json()
-    assert (told["state"], told["drained"], told["ready"]) == ("Draining", False, 1)
+    state = http.post("/v1/queues/results:drain").json()
+    assert (state["state"], state["drained"], state["ready"]) == ("Draining", False, 1)
     began = time.monotonic()
     while http.post(ATTEMPTS, json={"answers": {"i1": 2}}).status_code == 202:
         assert time.monotonic() - began < 30
@@ -115,7 +115,7 @@ def test_a_part_of_a_queue_is_purged_once_per_token(mood: Serving) -> None:
     )
 
 
-def test_a_cursor_behind_a_dead_letter_that_there_never_was_is_answered_with_where_to_continue(
+def test_a_cursor_after_an_unknown_dead_letter_is_answered_with_a_new_cursor(
     mood: Serving,
 ) -> None:
     last = bury(mood)
@@ -129,7 +129,7 @@ def test_a_cursor_behind_a_dead_letter_that_there_never_was_is_answered_with_whe
     assert [each["id"] for each in again.json()["items"]] == [last]
 
 
-def test_dead_letters_are_listed_shown_put_back_and_deleted(mood: Serving) -> None:
+def test_dead_letters_are_listed_shown_requeued_and_deleted(mood: Serving) -> None:
     http = mood.http()
     attempt = "00" * 15 + "07"
     first = bury(mood, ids=bytes.fromhex(attempt))
@@ -171,7 +171,7 @@ def test_dead_letters_are_listed_shown_put_back_and_deleted(mood: Serving) -> No
     "body", [b"", b"[]", b"{}", b'{"all": false}', b'{"ids": []}', b'{"ids": ["x"]}', b'{"ids": ["1-1"], "all": true}', b'{"some": 1}',
              b'{"all": true, "token": "~x"}', b'{"token": "t"}', b'{"ids": ["1-1"], "token": "t"}', b"\xff"],
 )  # fmt: skip
-def test_an_order_that_is_none_is_refused(shared: Serving, body: bytes) -> None:
+def test_an_invalid_order_is_rejected(shared: Serving, body: bytes) -> None:
     headers = {"content-type": "application/json"}
     problem(
         shared.http().post("/v1/queues/results/dead:requeue", content=body, headers=headers),
@@ -179,7 +179,7 @@ def test_an_order_that_is_none_is_refused(shared: Serving, body: bytes) -> None:
     )
 
 
-def test_what_a_custom_resource_manages_is_refused_and_what_acts_once_is_not(mood: Serving) -> None:
+def test_managed_state_is_not_changed_but_messages_are_handled(mood: Serving) -> None:
     http, manager = mood.http(), Owner("Queue default/results", "u1", "2026-11-23T00:00:00Z")
     declared = QueueDeclaration("results", ownership=Ownership(manager, QueueState.PAUSED))
     bootstrap(mood.redis, namespace=mood.keys.partition, queues=[declared])
@@ -189,7 +189,7 @@ def test_what_a_custom_resource_manages_is_refused_and_what_acts_once_is_not(moo
         assert "Queue default/results" in refused.json()["detail"]
     assert (
         http.post("/v1/queues/results:pause").json()["managedBy"] == "Queue default/results"
-    )  # it is paused: nothing would change
+    )  # already paused: no change
     assert "managedBy" not in http.get("/v1/queues/index").json()
     letter = bury(mood)
     assert http.post("/v1/queues/results/dead:requeue", json={"ids": [letter]}).json()["count"] == 1

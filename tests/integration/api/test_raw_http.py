@@ -1,7 +1,7 @@
-"""The HTTP front door, tried with raw sockets: no body is lost, and nobody without a key takes memory, sockets or time without limit.
+"""The HTTP server with raw sockets: no lost bodies, bounded resources without a key.
 
-Everything is tried directly and through a proxy that terminates TLS. Most tests use a process of their own, so that its memory, sockets
-and objects can be read afterwards; times are shortened there.
+Every test runs directly and through a TLS proxy. Most tests use a separate process with shorter timeouts, so that
+its memory, sockets and objects can be read afterwards.
 """
 
 import json
@@ -28,7 +28,7 @@ from tests.integration.api.raw import (
 from tests.integration.api.serving import Serving
 
 ATTEMPTS = b"/v1/instruments/a-mood/attempts"
-#: What java.net.http.HttpClient sends to http:// by default, and a browser's like.
+#: Headers that java.net.http.HttpClient sends to http:// by default, and similar ones of a browser.
 UPGRADES = (
     b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA\r\n",
     b"upgrade: h2c\r\nconnection: upgrade\r\n",
@@ -66,7 +66,7 @@ def post(body: bytes, more: bytes = b"", path: bytes = ATTEMPTS) -> bytes:
 
 @pytest.mark.parametrize("upgrade", UPGRADES)
 @pytest.mark.parametrize("cut", [None, 10, 90, -14, -3, 1])
-def test_a_request_that_offers_an_upgrade_is_served_with_its_body(
+def test_a_request_with_upgrade_is_served_with_its_body(
     dial: Dial, mood: Serving, upgrade: bytes, cut: int | None
 ) -> None:
     whole = post(b'{"answers":{"i1":1}}', upgrade)
@@ -79,12 +79,12 @@ def test_a_request_that_offers_an_upgrade_is_served_with_its_body(
                 connection.sendall(part)
                 time.sleep(0.05)
         assert answer_of(connection)[0] == 202
-        connection.sendall(HEALTH)  # the connection goes on as HTTP/1.1
+        connection.sendall(HEALTH)  # the connection continues as HTTP/1.1
         assert answer_of(connection)[0] == 200
 
 
 @pytest.mark.parametrize("upgrade", UPGRADES)
-def test_a_bulk_that_offers_an_upgrade_answers_every_line(
+def test_a_bulk_request_with_upgrade_answers_every_line(
     dial: Dial, mood: Serving, upgrade: bytes
 ) -> None:
     lines = b"".join(b'{"key":"u%d","answers":{"i1":1}}\n' % number for number in range(500))
@@ -109,7 +109,7 @@ def test_a_bulk_that_offers_an_upgrade_answers_every_line(
     assert body.count(b'"status":202') == 500
 
 
-def test_an_upgrade_behind_another_request_is_refused_and_its_body_is_no_request(
+def test_a_pipelined_upgrade_is_rejected_and_its_body_is_not_parsed(
     dial: Dial, shared: Serving
 ) -> None:
     smuggled = b"GET /v1/instruments HTTP/1.1\r\nHost: x\r\n" + AUTHORIZATION + b"\r\n"
@@ -120,7 +120,7 @@ def test_an_upgrade_behind_another_request_is_refused_and_its_body_is_no_request
     assert answer.count(b"HTTP/1.1 ") == 1
 
 
-def test_connect_is_refused(dial: Dial, shared: Serving) -> None:
+def test_connect_is_rejected(dial: Dial, shared: Serving) -> None:
     with dial(shared.port) as connection:
         connection.sendall(b"CONNECT x:443 HTTP/1.1\r\nHost: x\r\n\r\n" + HEALTH)
         answer = ends(connection)
@@ -136,9 +136,7 @@ def test_connect_is_refused(dial: Dial, shared: Serving) -> None:
         b"\x16\x03\x01\x02",
     ],
 )
-def test_what_is_not_http_is_answered_with_a_problem(
-    dial: Dial, shared: Serving, sent: bytes
-) -> None:
+def test_invalid_http_is_answered_with_a_problem(dial: Dial, shared: Serving, sent: bytes) -> None:
     with dial(shared.port) as connection:
         connection.sendall(sent)
         status, body = answer_of(connection)
@@ -157,7 +155,7 @@ def test_what_is_not_http_is_answered_with_a_problem(
         post(b"{}").replace(b"Host: x\r\n", b""),
     ],
 )
-def test_a_missing_or_repeated_host_is_refused(dial: Dial, shared: Serving, sent: bytes) -> None:
+def test_a_missing_or_repeated_host_is_rejected(dial: Dial, shared: Serving, sent: bytes) -> None:
     with dial(shared.port) as connection:
         connection.sendall(sent)
         status, body = answer_of(connection)
@@ -217,7 +215,9 @@ def test_an_empty_host_and_http_1_0_without_one_are_served(
     ],
 )
 @pytest.mark.parametrize("bulk", [1, 64], ids=["small segments", "large segments"])
-def test_what_is_no_body_is_bounded(process: Process, head: bytes, part: bytes, bulk: int) -> None:
+def test_bytes_outside_bodies_are_bounded(
+    process: Process, head: bytes, part: bytes, bulk: int
+) -> None:
     before = process.memory()
     with process.connect() as connection:
         connection.sendall(head)
@@ -226,7 +226,7 @@ def test_what_is_no_body_is_bounded(process: Process, head: bytes, part: bytes, 
     assert process.memory() - before < 24
 
 
-def test_a_large_head_in_one_segment_is_refused(process: Process) -> None:
+def test_a_large_head_in_one_segment_is_rejected(process: Process) -> None:
     for size in (42 << 10, 60_000, 200_000):
         with process.connect() as connection:
             connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: %b\r\n\r\n" % (b"y" * size))
@@ -236,7 +236,7 @@ def test_a_large_head_in_one_segment_is_refused(process: Process) -> None:
         assert answer_of(connection)[0] in {200, 503}
 
 
-def test_thousands_of_requests_in_one_segment_are_refused(process: Process) -> None:
+def test_thousands_of_requests_in_one_segment_are_rejected(process: Process) -> None:
     before = process.memory()
     for _ in range(5):
         with process.connect() as connection:
@@ -284,7 +284,7 @@ def answers(connection: socket.socket, count: int) -> list[tuple[int, bytes]]:
         (b"POST /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX:", b"y"),
     ],
 )
-def test_no_connection_is_kept_without_end(process: Process, sent: bytes, drip: bytes) -> None:
+def test_every_connection_is_closed_eventually(process: Process, sent: bytes, drip: bytes) -> None:
     with process.connect() as connection:
         connection.sendall(sent)
         connection.settimeout(0.3)
@@ -303,7 +303,7 @@ def test_no_connection_is_kept_without_end(process: Process, sent: bytes, drip: 
                 break
 
 
-def test_clients_that_never_read_are_disconnected_and_their_memory_is_free_again(
+def test_clients_that_never_read_are_disconnected_and_their_memory_is_freed(
     process: Process,
 ) -> None:
     file = b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -324,23 +324,23 @@ def test_clients_that_never_read_are_disconnected_and_their_memory_is_free_again
         client.close()
 
 
-def test_a_slow_reader_gets_its_whole_answer(process: Process) -> None:
+def test_a_slow_reader_gets_the_whole_answer(process: Process) -> None:
     with process.connect(receive_buffer=65536) as client:
         client.sendall(
             b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
         )
         taken, began = 0, time.monotonic()
-        while part := client.recv(40_000):  # longer than WRITE_SECONDS in all
+        while part := client.recv(40_000):  # longer than WRITE_SECONDS in total
             taken += len(part)
             if time.monotonic() - began < 5:
                 time.sleep(0.1)
     assert taken > 1_000_000
 
 
-# Nothing is left.
+# No leaks.
 
 
-def test_requests_leave_no_objects_for_the_garbage_collector(process: Process) -> None:
+def test_requests_create_no_reference_cycles(process: Process) -> None:
     def ask(count: int) -> None:
         with process.connect() as connection:
             for _ in range(count):
@@ -356,7 +356,7 @@ def test_requests_leave_no_objects_for_the_garbage_collector(process: Process) -
     after, garbage = process.objects()
     assert (
         after - before < 1000
-    )  # less than one for two requests: loops of the process make some too
+    )  # less than one per two requests: loops of the process create some too
     assert garbage < 1000
 
 
@@ -379,7 +379,7 @@ def test_connections_leave_no_sockets_and_no_objects(process: Process) -> None:
     assert garbage < 500
 
 
-def test_idle_connections_lock_nobody_out_of_a_process_with_few_files(
+def test_idle_connections_do_not_exhaust_a_process_with_few_files(
     valkey: Server, tmp_path: Path, dial: Dial
 ) -> None:
     with api_process(valkey.url, tmp_path, dial, files=64) as process:
@@ -395,7 +395,7 @@ def test_idle_connections_lock_nobody_out_of_a_process_with_few_files(
             connection.close()
 
 
-# Nobody puts a request into another's.
+# No request smuggling.
 
 SMUGGLED = b"GET /v1/instruments HTTP/1.1\r\nHost: x\r\n" + AUTHORIZATION + b"\r\n"
 
@@ -423,7 +423,7 @@ SMUGGLED = b"GET /v1/instruments HTTP/1.1\r\nHost: x\r\n" + AUTHORIZATION + b"\r
         b"X: \x00\r\nContent-Length: 0\r\n",
     ],
 )
-def test_a_body_whose_end_is_in_doubt_is_no_second_request(
+def test_a_body_of_ambiguous_length_is_not_a_second_request(
     dial: Dial, shared: Serving, framing: bytes
 ) -> None:
     framing = framing.replace(b"%d", b"%d" % (len(SMUGGLED) + 5))

@@ -1,4 +1,4 @@
-"""What is sent wrongly, each with its clear answer."""
+"""Invalid requests and their problems."""
 
 import json
 import socket
@@ -47,7 +47,7 @@ def attempt_of(answers: str) -> bytes:
         (b'{"answers":%b}' % DEEP, None, "TooDeep"),
     ],
 )
-def test_a_faulty_attempt_is_answered_with_the_place_of_each_fault(
+def test_an_invalid_attempt_is_reported_with_the_place_of_each_error(
     shared: Serving, content: bytes, pointer: str | None, code: str | None
 ) -> None:
     body = problem(shared.http().post(ATTEMPTS, content=content, headers=JSON), "invalid-attempt")
@@ -58,7 +58,7 @@ def test_a_faulty_attempt_is_answered_with_the_place_of_each_fault(
     assert error["detail"]
 
 
-def test_all_faults_are_told_at_once_a_hundred_listed_and_all_counted(shared: Serving) -> None:
+def test_a_hundred_errors_are_listed_and_all_are_counted_over_http(shared: Serving) -> None:
     answers = {f"unknown{number}": 1 for number in range(250)}
     body = problem(shared.http().post(ATTEMPTS, json={"answers": answers}), "invalid-attempt")
     assert (len(body["errors"]), body["errorCount"]) == (100, 250)
@@ -108,7 +108,7 @@ def broken(change: Any) -> bytes:
         (broken(lambda body: None).replace(b'"Mood"', b"NaN"), JSON, None, None),
     ],
 )
-def test_a_faulty_document_is_answered_with_the_place_of_each_fault(
+def test_an_invalid_document_is_reported_with_the_place_of_each_error(
     shared: Serving, content: bytes, headers: dict[str, str], place: str | None, code: str | None
 ) -> None:
     body = problem(
@@ -140,7 +140,7 @@ def test_a_faulty_document_is_answered_with_the_place_of_each_fault(
         "/v1/instruments?" + "x" * 3000,
     ],
 )
-def test_a_query_that_cannot_be_meant_is_refused(shared: Serving, address: str) -> None:
+def test_invalid_query_parameters_are_rejected(shared: Serving, address: str) -> None:
     problem(shared.http().get(address), "malformed-request")
 
 
@@ -163,12 +163,12 @@ def test_an_unknown_address_is_not_found(shared: Serving, path: str) -> None:
 @pytest.mark.parametrize(
     "name", ["Upper", "a_b", "-a", "a" * 64, "a%2Fb", "%E2%82%AC", "a:b", "*", "a-mood%00"]
 )
-def test_a_name_that_none_may_have_is_not_found(shared: Serving, name: str) -> None:
+def test_an_impossible_name_is_not_found(shared: Serving, name: str) -> None:
     problem(shared.http().get(f"/v1/instruments/{name}"), "not-found")
     problem(shared.http().put(f"/v1/instruments/{name}", json=document()), "not-found")
 
 
-def test_a_method_that_an_address_does_not_take_is_refused_with_those_it_takes(
+def test_an_unsupported_method_is_rejected_with_the_supported_ones(
     shared: Serving,
 ) -> None:
     answer = shared.http().delete("/v1/instruments/a-mood")
@@ -187,7 +187,7 @@ def test_a_method_that_an_address_does_not_take_is_refused_with_those_it_takes(
         (ATTEMPTS + ":bulk", {"content-type": "application/x-ndjson", "content-encoding": "br"}),
     ],
 )
-def test_a_body_of_another_type_or_encoding_is_refused(
+def test_a_body_of_another_type_or_encoding_is_rejected(
     shared: Serving, address: str, headers: dict[str, str]
 ) -> None:
     problem(
@@ -196,7 +196,7 @@ def test_a_body_of_another_type_or_encoding_is_refused(
     )
 
 
-def test_an_attempt_over_its_limit_is_refused_at_the_limit(shared: Serving) -> None:
+def test_an_attempt_over_the_limit_is_rejected(shared: Serving) -> None:
     spaces = b" " * ((256 << 10) - len(b'{"answers":{"i1":1}}'))
     assert (
         shared.http()
@@ -211,7 +211,7 @@ def test_an_attempt_over_its_limit_is_refused_at_the_limit(shared: Serving) -> N
 
 
 def receive(connection: socket.socket, wanted: bytes) -> bytes:
-    """Return what comes, up to and with `wanted`: an answer may come in several parts."""
+    """Return all bytes up to and including `wanted`: an answer may arrive in several parts."""
     answer = b""
     while wanted not in answer:
         part = connection.recv(65536)
@@ -221,10 +221,8 @@ def receive(connection: socket.socket, wanted: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_a_body_that_is_too_large_is_refused_without_being_read(
-    shared: Serving, chunked: bool
-) -> None:
-    size, sent = 64 << 20, 0  # several times what the kernel's buffers of both sides hold
+def test_a_body_over_the_limit_is_rejected_unread(shared: Serving, chunked: bool) -> None:
+    size, sent = 64 << 20, 0  # several times the kernel's buffers of both sides
     framing = b"Transfer-Encoding: chunked" if chunked else b"Content-Length: %d" % size
     with socket.create_connection(("127.0.0.1", shared.port), timeout=10) as connection:
         connection.sendall(
@@ -236,44 +234,44 @@ def test_a_body_that_is_too_large_is_refused_without_being_read(
         try:
             while sent < size:
                 if not chunked and sent >= 4 * len(part):
-                    break  # refused by its announced length: nothing more needs to be sent
+                    break  # refused by its declared length: no more data are needed
                 connection.sendall(frame)
                 sent += len(part)
         except OSError:
-            pass  # disconnected, as it should be
+            pass  # disconnected, as expected
         answer = receive(connection, b"urn:stanine:problem:too-large")
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert sent < size
 
 
-def test_a_client_that_sends_first_and_reads_later_still_gets_its_refusal(shared: Serving) -> None:
+def test_a_client_that_reads_after_sending_gets_its_rejection(shared: Serving) -> None:
     answer = shared.http().put("/v1/instruments/x", content=b" " * (10 << 20), headers=JSON)
     problem(answer, "too-large")
     assert shared.http().get("/v1/instruments").status_code == 200
 
 
-def test_a_request_head_without_end_is_refused(shared: Serving) -> None:
+def test_an_endless_request_head_is_rejected(shared: Serving) -> None:
     with socket.create_connection(("127.0.0.1", shared.port), timeout=10) as connection:
         connection.sendall(b"GET /v1/instruments HTTP/1.1\r\nHost: x\r\nX-Long: ")
         try:
             for _ in range(64):
                 connection.sendall(b"a" * 4096)
         except OSError:
-            pass  # disconnected, as it should be
+            pass  # disconnected, as expected
         answer = receive(connection, b"urn:stanine:problem:malformed-request")
     assert answer.startswith(b"HTTP/1.1 400 ")
 
 
-def test_what_is_no_http_is_answered_and_disconnected(shared: Serving) -> None:
+def test_invalid_http_is_answered_and_disconnected(shared: Serving) -> None:
     with socket.create_connection(("127.0.0.1", shared.port), timeout=10) as connection:
         connection.sendall(b"\x16\x03\x01 hello?\r\n\r\n")
         receive(connection, b"application/problem+json")
 
 
-def test_a_defect_shows_an_id_and_no_traceback(
+def test_an_internal_error_has_an_id_and_no_traceback(
     mood: Serving, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    mood.redis.set(mood.keys.instruments, "another program's key")  # not what the store's keys hold
+    mood.redis.set(mood.keys.instruments, "another program's key")  # not a key of the store
     answer = mood.http().get("/v1/instruments")
     body = problem(answer, "internal")
     assert "Traceback" not in answer.text
@@ -282,9 +280,7 @@ def test_a_defect_shows_an_id_and_no_traceback(
     assert body["id"] in captured.out + captured.err
 
 
-def test_nothing_of_an_attempt_reaches_the_log(
-    mood: Serving, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_attempts_are_not_logged(mood: Serving, capfd: pytest.CaptureFixture[str]) -> None:
     canary = "canary-4711"
     client = mood.http()
     client.post(
@@ -304,9 +300,7 @@ def test_nothing_of_an_attempt_reaches_the_log(
     assert 'outcome="accepted"' in metrics
 
 
-def test_a_body_that_never_comes_ends_the_request(
-    shared: Serving, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_body_ends_the_request(shared: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stanine.api.web.http.BODY_SECONDS", 0.3)
     began = time.monotonic()
     with socket.create_connection(("127.0.0.1", shared.port), timeout=25) as connection:
@@ -315,10 +309,10 @@ def test_a_body_that_never_comes_ends_the_request(
             % ADMIN.encode()
         )
         receive(connection, b"urn:stanine:problem:too-slow")
-    assert time.monotonic() - began < 25  # the limit is 30 s unless it is set
+    assert time.monotonic() - began < 25  # the limit is 30 s by default
 
 
-def test_a_client_that_goes_away_is_no_error(
+def test_a_disconnected_client_is_not_an_error(
     shared: Serving, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for address in (ATTEMPTS, ATTEMPTS + ":bulk"):
@@ -334,6 +328,6 @@ def test_a_client_that_goes_away_is_no_error(
     assert isinstance(shared.http(), httpx.Client)
 
 
-def test_a_participant_with_a_longer_name_than_any_can_have_is_not_found(shared: Serving) -> None:
+def test_a_participant_with_too_long_a_name_is_not_found(shared: Serving) -> None:
     assert shared.http().get(f"/v1/participants/{'é' * 128}/results").status_code == 200
     problem(shared.http().get(f"/v1/participants/{'é' * 129}/results"), "not-found")

@@ -61,7 +61,7 @@ def test_a_submission_can_wait_for_its_result(mood: Serving) -> None:
     )
 
 
-def test_a_failed_attempt_says_why(mood: Serving) -> None:
+def test_a_failed_attempt_has_a_reason(mood: Serving) -> None:
     receipt = mood.submit(answers=ANSWERS)
     arrival = arrival_of(bytes.fromhex(receipt["attempt"]))
     block, slot = mood.keys.attempts(arrival // 32), arrival % 32
@@ -69,14 +69,14 @@ def test_a_failed_attempt_says_why(mood: Serving) -> None:
     answers = TIME_BYTES + START_BYTES
     mood.redis.hset(
         block, slot, record[:answers] + b"\x01" + record[answers + 1 : answers + 2]
-    )  # one answer where three belong
+    )  # one answer instead of three
     mood.score(receipt)
     body = mood.http().get(f"/v1/attempts/{receipt['attempt']}/result").json()
     assert (body["state"], body["reason"]) == ("Failed", "CorruptAttempt")
     assert "scales" not in body
 
 
-def test_an_old_result_is_read_with_the_scales_that_scored_it(mood: Serving) -> None:
+def test_an_old_result_is_presented_with_its_scoring_revision(mood: Serving) -> None:
     receipt = mood.submit(answers=ANSWERS)
     mood.score(receipt)
     changed = document()
@@ -97,11 +97,11 @@ def test_an_old_result_is_read_with_the_scales_that_scored_it(mood: Serving) -> 
     assert len(mood.http().get("/v1/instruments/a-mood/results").json()["items"]) == 2
 
 
-def test_polling_the_results_misses_and_repeats_nothing(mood: Serving) -> None:
+def test_polling_returns_each_result_once(mood: Serving) -> None:
     receipts = [mood.submit(answers={"i1": number % 5 + 1}) for number in range(45)]
     order = receipts[::-1]
     seen: list[str] = []
-    after: int | str = 0  # as before the first page
+    after: int | str = 0  # before the first page
     for start in range(0, 45, 9):
         mood.score(*order[start : start + 9])
         for limit in (2, 5, 100):
@@ -121,7 +121,7 @@ def test_polling_the_results_misses_and_repeats_nothing(mood: Serving) -> None:
     assert [item["attempt"] for item in whole["items"]] == seen
 
 
-def test_a_participants_results_come_from_all_instruments_that_the_key_reaches(
+def test_a_participants_results_include_all_visible_instruments(
     mood: Serving,
 ) -> None:
     mood.publish(document("b-other"))
@@ -145,7 +145,7 @@ def test_a_participants_results_come_from_all_instruments_that_the_key_reaches(
     assert [item["attempt"] for item in rest["items"]] == [receipts[2]["attempt"]]
 
 
-def test_a_key_learns_nothing_of_results_that_it_does_not_reach(mood: Serving) -> None:
+def test_a_key_learns_nothing_about_invisible_results(mood: Serving) -> None:
     mood.publish(document("b-other"))
     for receipt in [
         mood.submit("b-other", answers=ANSWERS, participant="hidden") for _ in range(3)
@@ -166,7 +166,7 @@ def test_a_key_learns_nothing_of_results_that_it_does_not_reach(mood: Serving) -
         == narrow("hidden", after=nothing["next"])
         == nothing
     )
-    # as many results that it reaches, at other places among those that it does not
+    # as many reachable results at other places among unreachable ones
     lengths: set[int] = set()
     for names in (
         ["a-mood"] * 3,
@@ -222,7 +222,7 @@ def test_an_unknown_attempt_is_not_found(mood: Serving) -> None:
             problem(mood.http().get(f"/v1/attempts/{unknown}{suffix}"), "not-found")
 
 
-def test_a_record_that_cannot_be_read_does_not_stop_who_follows_the_list(mood: Serving) -> None:
+def test_an_unreadable_record_does_not_block_the_list(mood: Serving) -> None:
     receipts = [mood.submit(answers=ANSWERS) for _ in range(3)]
     mood.score(*receipts)
     block, slot = divmod(arrival_of(bytes.fromhex(receipts[1]["attempt"])), BLOCK_SIZE)
@@ -264,7 +264,7 @@ def test_an_explanation_leads_to_the_result(mood: Serving) -> None:
     assert (body["scoringRevision"], body["engine"]) == (1, ENGINE_VERSION)
 
 
-def test_an_explanation_is_that_of_the_scoring_that_made_the_result(mood: Serving) -> None:
+def test_an_explanation_uses_the_scoring_revision_of_the_result(mood: Serving) -> None:
     receipt = mood.submit(answers=ANSWERS)
     mood.score(receipt)
     assert mood.publish(document(reverse=True)).json()["form"] == 1
@@ -274,7 +274,7 @@ def test_an_explanation_is_that_of_the_scoring_that_made_the_result(mood: Servin
     assert ([one["rule"] for one in scale["terms"]], scale["agrees"]) == (["Own"] * 3, True)
 
 
-def test_an_explanation_shows_answers_only_to_keys_that_may_read_attempts(mood: Serving) -> None:
+def test_an_explanation_has_answers_only_with_the_scope_attempts_read(mood: Serving) -> None:
     receipt = mood.submit(answers=ANSWERS)
     mood.score(receipt)
     address = f"/v1/attempts/{receipt['attempt']}/result/explanation"

@@ -1,4 +1,4 @@
-"""Sessions over HTTP: opened once, saved in order, checked as whole attempts are, submitted once."""
+"""Sessions over HTTP: opened once, saved in order, checked like whole attempts, submitted once."""
 
 import time
 from collections.abc import Iterator
@@ -75,15 +75,15 @@ def test_a_session_is_filled_in_over_time_and_becomes_an_attempt(api: Serving) -
     assert person.read() | {"answers": {}} == person.read(), "the answers are the attempt's now"
 
 
-def test_a_save_that_comes_again_is_known_and_an_older_one_is_told_what_is_there(
+def test_a_repeated_save_is_recognised_and_an_older_one_gets_the_saved_answers(
     api: Serving,
 ) -> None:
     person = open_session(api)
     assert person.save(5, {"calm": 1}).status_code == 200
     assert person.save(5, {"calm": 1}).json()["repeated"] is True
     for seq, answers in ((5, {"calm": 2}), (4, {"drink": 1})):
-        told = problem(person.save(seq, answers), "session-conflict")
-        assert told["session"] == {"seq": 5, "page": 0, "answers": {"calm": 1}, "attributes": {}}
+        answer = problem(person.save(seq, answers), "session-conflict")
+        assert answer["session"] == {"seq": 5, "page": 0, "answers": {"calm": 1}, "attributes": {}}
 
 
 def test_two_devices_merge_their_answers(api: Serving) -> None:
@@ -91,8 +91,8 @@ def test_two_devices_merge_their_answers(api: Serving) -> None:
     other = open_session(api, key="devices")
     assert (other.id, other.opened["repeated"]) == (one.id, True)
     assert one.save(1, {"calm": 1}).status_code == 200
-    told = problem(other.save(1, {"drink": 0}), "session-conflict")["session"]
-    assert other.save(told["seq"] + 1, {"drink": 0}).status_code == 200
+    answer = problem(other.save(1, {"drink": 0}), "session-conflict")["session"]
+    assert other.save(answer["seq"] + 1, {"drink": 0}).status_code == 200
     assert one.read()["answers"] == {"calm": 1, "drink": 0}
 
 
@@ -114,7 +114,7 @@ def test_two_devices_merge_their_answers(api: Serving) -> None:
         ({"more": 1}, [("", "WrongType")]),
     ],
 )
-def test_a_save_is_checked_as_a_whole_attempt_is_and_a_refused_one_saves_nothing(
+def test_a_save_is_checked_like_an_attempt_and_an_invalid_one_stores_nothing(
     api: Serving, sent: dict[str, Any], expected: list[tuple[str, str]]
 ) -> None:
     person = open_session(api, attributes={"years": 2})
@@ -123,7 +123,7 @@ def test_a_save_is_checked_as_a_whole_attempt_is_and_a_refused_one_saves_nothing
     assert person.read()["seq"] == 0
 
 
-def test_a_name_given_twice_is_refused(api: Serving) -> None:
+def test_a_repeated_name_is_rejected(api: Serving) -> None:
     person = open_session(api)
     text = b'{"seq": 1, "answers": {"calm": 1, "calm": 2}}'
     answer = api.http(person.token).patch(
@@ -132,7 +132,7 @@ def test_a_name_given_twice_is_refused(api: Serving) -> None:
     assert places(answer) == [("/answers/calm", "DuplicateKey")]
 
 
-def test_an_answer_that_a_later_one_hides_stays_and_does_not_count(api: Serving) -> None:
+def test_a_hidden_answer_is_kept_and_not_submitted(api: Serving) -> None:
     person = open_session(api)
     assert person.save(1, {"calm": 3, "drink": 1, "much": 5}).status_code == 200
     assert person.save(2, {"drink": 0}).status_code == 200
@@ -156,7 +156,7 @@ def test_submitting_names_each_required_item_that_is_missing(api: Serving) -> No
     assert person.submit().status_code == 202
 
 
-def test_a_withdrawn_session_holds_nothing_and_takes_nothing(api: Serving) -> None:
+def test_a_withdrawn_session_has_no_answers_and_accepts_none(api: Serving) -> None:
     person = open_session(api)
     person.save(1, {"note": "canary-withdrawn"})
     assert person.withdraw().json() == {"session": person.id, "state": "Withdrawn"}
@@ -166,7 +166,7 @@ def test_a_withdrawn_session_holds_nothing_and_takes_nothing(api: Serving) -> No
         assert problem(answer, "session-closed")["reason"] == "Withdrawn"
 
 
-def test_a_session_is_opened_once_by_its_key_and_other_content_is_refused(api: Serving) -> None:
+def test_a_session_is_opened_once_per_key_and_other_content_is_rejected(api: Serving) -> None:
     first = open_session(api, key="once", participant="p-2")
     assert open_session(api, key="once", participant="p-2").id == first.id
     problem(
@@ -191,7 +191,7 @@ def test_a_session_is_opened_once_by_its_key_and_other_content_is_refused(api: S
     )
 
 
-def test_a_session_whose_key_a_program_has_used_is_told_so(api: Serving) -> None:
+def test_a_session_whose_key_was_used_by_an_attempt_is_a_conflict(api: Serving) -> None:
     api.submit(NAME, key="taken", answers=WHOLE)
     person = open_session(api, key="taken")
     person.save(1, {"calm": 1, "drink": 0})
@@ -204,7 +204,7 @@ def test_a_session_whose_key_a_program_has_used_is_told_so(api: Serving) -> None
     )
 
 
-def test_a_session_stays_with_its_revision(api: Serving) -> None:
+def test_a_session_keeps_its_revision(api: Serving) -> None:
     api.publish(day("a-pinned"))
     person = open_session(api, "a-pinned")
     changed = day("a-pinned")
@@ -221,7 +221,7 @@ def test_a_session_stays_with_its_revision(api: Serving) -> None:
     assert open_session(api, "a-pinned").save(1, {"calm": 7}).status_code == 200
 
 
-def test_the_form_comes_in_the_language_of_the_session(api: Serving) -> None:
+def test_the_form_is_in_the_language_of_the_session(api: Serving) -> None:
     person = open_session(api, language="de-AT")
     assert (person.opened["language"], person.opened["form"]["title"]) == ("de", "Ein Tag")
     assert (
@@ -232,14 +232,14 @@ def test_the_form_comes_in_the_language_of_the_session(api: Serving) -> None:
 
 
 def sweep(api: Serving, seconds: float, until: Any) -> None:
-    """Wait for the loop to have done something."""
+    """Wait until the loop has had an effect."""
     began = time.monotonic()
     while not until():
         assert time.monotonic() - began < seconds
         time.sleep(0.05)
 
 
-def test_at_the_deadline_what_is_there_is_submitted_once(api: Serving) -> None:
+def test_saved_answers_are_submitted_once_at_the_deadline(api: Serving) -> None:
     person = open_session(api, timeLimitSeconds=1)
     empty = open_session(api, timeLimitSeconds=1)
     assert person.save(1, {"drink": 1}).status_code == 200, (
@@ -254,7 +254,7 @@ def test_at_the_deadline_what_is_there_is_submitted_once(api: Serving) -> None:
     sweep(api, 40, lambda: api.http(empty.token).get(f"/v1/sessions/{empty.id}").status_code == 404)
 
 
-def test_an_extension_counts_from_the_opening_and_is_harmless_twice(api: Serving) -> None:
+def test_an_extension_counts_from_the_opening_and_can_be_repeated(api: Serving) -> None:
     person = open_session(api, timeLimitSeconds=100)
     extended = [
         api.http().post(f"/v1/sessions/{person.id}:extend", json={"timeLimitSeconds": 150}).json()
@@ -272,7 +272,7 @@ def test_an_extension_counts_from_the_opening_and_is_harmless_twice(api: Serving
     )
 
 
-def test_a_session_whose_form_is_not_indexed_does_not_hold_up_the_others(api: Serving) -> None:
+def test_a_session_with_an_unindexed_form_does_not_block_others(api: Serving) -> None:
     api.publish(day("a-lost"))
     lost = open_session(api, "a-lost", timeLimitSeconds=1)
     lost.save(1, {"drink": 1})
@@ -288,7 +288,7 @@ def test_a_session_whose_form_is_not_indexed_does_not_hold_up_the_others(api: Se
     assert 'stanine_sessions_total{event="swept"}' in metrics
 
 
-def test_a_code_opens_its_session_and_leads_back_to_it_from_every_device(api: Serving) -> None:
+def test_a_code_opens_the_same_session_on_every_device(api: Serving) -> None:
     invited = invite(
         api,
         participant="p-9",
@@ -314,7 +314,7 @@ def test_a_code_opens_its_session_and_leads_back_to_it_from_every_device(api: Se
     assert Person(api, start(api, code)).opened["state"] == "Submitted"
 
 
-def test_a_code_of_several_uses_opens_so_many_sessions(api: Serving) -> None:
+def test_a_code_of_several_uses_opens_as_many_sessions(api: Serving) -> None:
     code = invite(api, maxUses=2)["code"]
     header = {"idempotency-key": "device-1"}
     first = api.http(code).post(f"/v1/instruments/{NAME}/sessions", headers=header, json={})
@@ -329,7 +329,9 @@ def test_a_code_of_several_uses_opens_so_many_sessions(api: Serving) -> None:
 
 
 @pytest.mark.parametrize("show", ["None", "Participant", "AfterRelease"])
-def test_a_participant_reads_the_result_as_the_invitation_says(api: Serving, show: str) -> None:
+def test_a_participant_reads_the_result_if_the_invitation_allows_it(
+    api: Serving, show: str
+) -> None:
     name = f"a-{show.lower()}"
     api.publish(day(name))
     person = Person(api, start(api, invite(api, name, show=show)["code"], name))
@@ -358,7 +360,7 @@ def test_a_participant_reads_the_result_as_the_invitation_says(api: Serving, sho
         problem(api.http(token).get(address), "not-found")
 
 
-def test_rotating_tokens_leaves_the_links_as_they_are(api: Serving) -> None:
+def test_rotating_tokens_keeps_links_valid(api: Serving) -> None:
     code = invite(api)["code"]
     assert api.http().post("/v1/tokens:rotate", json={"keepSeconds": 0}).status_code == 200
     assert start(api, code).status_code == 201

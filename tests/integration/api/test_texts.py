@@ -1,4 +1,4 @@
-"""The form and the scales in a language, and the warnings of a document, through HTTP."""
+"""Forms and scales in several languages, and warnings of documents, over HTTP."""
 
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ def rich(api: Serving) -> Serving:
 
 
 @pytest.mark.parametrize("part", ["form", "scales"])
-def test_texts_are_served_in_the_language_that_is_asked_for(rich: Serving, part: str) -> None:
+def test_texts_are_served_in_the_requested_language(rich: Serving, part: str) -> None:
     path = f"/v1/instruments/example/{part}"
     own, german = {"language": "en"}, {"language": "de"}
     asked: list[tuple[dict[str, str], dict[str, str], dict[str, str]]] = [
@@ -73,7 +73,7 @@ def test_scales_are_those_of_the_revision_and_need_their_scope(mood: Serving) ->
     problem(mood.http(only("attempts:write")).get(path), "missing-scope")
 
 
-def test_publishing_answers_what_the_author_should_look_at(api: Serving) -> None:
+def test_a_publication_returns_warnings(api: Serving) -> None:
     doubtful = document()
     doubtful["spec"]["scales"][0]["reliability"] = {"value": 0.8}
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""Spans of a request and of what it sends, and how they hang together with the processing of its message."""
+"""Spans of a request and its message, and their connection to the processing of the message."""
 
 import json
 import secrets
@@ -60,7 +60,7 @@ def by_kind(spans: tuple[ReadableSpan, ...], kind: SpanKind) -> list[ReadableSpa
 
 
 def finished(exporter: InMemorySpanExporter) -> tuple[ReadableSpan, ...]:
-    """Return the spans once a request's is among them: it ends just after the answer."""
+    """Return the spans when a request's span is among them: it ends just after the answer."""
     until = time.monotonic() + 5
     while not by_kind(exporter.get_finished_spans(), SpanKind.SERVER) and time.monotonic() < until:
         time.sleep(0.01)
@@ -109,7 +109,7 @@ def test_a_request_its_message_and_its_processing_are_one_trace(
     assert "canary" not in json.dumps([span.to_json() for span in spans])
 
 
-def test_each_group_of_a_bulk_is_sent_in_its_request_s_trace(
+def test_each_group_of_a_bulk_request_is_in_its_trace(
     traced: Serving, exporter: InMemorySpanExporter
 ) -> None:
     exporter.clear()
@@ -133,7 +133,7 @@ def test_each_group_of_a_bulk_is_sent_in_its_request_s_trace(
     )
 
 
-def test_probes_leave_no_spans(traced: Serving, exporter: InMemorySpanExporter) -> None:
+def test_probes_have_no_spans(traced: Serving, exporter: InMemorySpanExporter) -> None:
     exporter.clear()
     for path in ("/healthz", "/readyz", "/metrics"):
         assert traced.http().get(path).status_code == 200
@@ -144,7 +144,7 @@ def test_probes_leave_no_spans(traced: Serving, exporter: InMemorySpanExporter) 
     ]
 
 
-def test_without_an_exporter_a_callers_trace_goes_on_and_nothing_else_is_sent(
+def test_without_an_exporter_only_the_trace_context_is_forwarded(
     mood: Serving,
 ) -> None:
     mood.submit(answers={"i1": 1})

@@ -1,4 +1,7 @@
-"""Runs the blocks of pages: files that a page shows, and commands with their output. Used by the tests of README and tutorial."""
+"""Runs the blocks of pages: files, and commands with their output.
+
+Used by the tests of README and tutorial.
+"""
 
 import os
 import re
@@ -9,12 +12,12 @@ from pathlib import Path
 
 
 def blocks(page: str) -> Iterator[tuple[str, str]]:
-    """Yield each fenced block in order: what follows the backticks, and its text."""
+    """Yield each fenced block in order: its info string and its text."""
     yield from re.findall(r"^```([^\s`][^\n]*)\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
 
 
 def commands(block: str) -> list[tuple[str, str]]:
-    """Return each command after `$ ` of a console block, and the output expected of it, in which `…` stands for anything."""
+    """Return the commands of a console block with the expected outputs; `…` matches any text."""
     return re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)
 
 

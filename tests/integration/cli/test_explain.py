@@ -30,7 +30,7 @@ def test_a_row_is_explained_step_by_step(stanine: Run, small: Path, rows: str) -
     ]
 
 
-def test_missing_answers_and_too_few_are_said(stanine: Run, small: Path, rows: str) -> None:
+def test_missing_and_too_few_answers_are_reported(stanine: Run, small: Path, rows: str) -> None:
     ran = stanine("explain", small, rows, "--key", "k2")
     assert "  A1: not answered, no points" in ran.out
     assert "  A2: answered as missing none, no points" in ran.out
@@ -53,7 +53,7 @@ def test_a_row_without_a_key_is_named_by_its_number(stanine: Run, small: Path, r
         (("--key", "k4"), 2, "r.csv:5:2: A1: not one of its options"),
     ],
 )
-def test_what_cannot_be_explained_is_said(
+def test_unexplainable_rows_and_attempts_are_reported(
     stanine: Run, small: Path, rows: str, words: tuple[str, ...], status: int, said: str
 ) -> None:
     ran = stanine("explain", small, rows, *words, STANINE_KEY="a key for the API")
@@ -61,7 +61,7 @@ def test_what_cannot_be_explained_is_said(
     assert said in ran.err
 
 
-def test_a_stored_attempt_is_explained_as_offline(
+def test_a_stored_attempt_is_explained_like_a_row(
     stanine: Run, up: Up, tmp_path: Path, rows: str
 ) -> None:
     (tmp_path / "own.yaml").write_text(INSTRUMENT.replace("name: small", "name: explained"))

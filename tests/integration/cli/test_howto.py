@@ -1,4 +1,4 @@
-"""What docs/howto says is so: the console blocks of each page run in order against `stanine up`, and answer as the page says."""
+"""The console blocks of docs/howto, run against `stanine up`, have the documented output."""
 
 import os
 import re
@@ -12,12 +12,12 @@ from .conftest import running_up
 from .pages import as_pattern
 
 ROOT = Path(__file__).parents[3]
-#: The other pages have no console blocks, or tests of their own.
+#: Pages without console blocks, or with separate tests.
 PAGES = [ROOT / "docs" / "howto" / f"{name}.md" for name in ("erase", "invite")]
 
 
 def commands_of(page: str) -> list[tuple[str, str]]:
-    """Return the commands after `$ ` (lines after `> ` belong to them), each with the output expected of it."""
+    """Return the commands after `$ ` (continued after `> `), each with its expected output."""
     found = []
     for block in re.findall(r"^```console\n(.*?)^```", page, re.DOTALL | re.MULTILINE):
         for first, more, expected in re.findall(
@@ -28,7 +28,7 @@ def commands_of(page: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
-def test_its_commands_answer_as_the_page_says(page: Path, tmp_path: Path) -> None:
+def test_the_commands_have_the_documented_output(page: Path, tmp_path: Path) -> None:
     commands = commands_of(page.read_text())
     assert commands
     (tmp_path / "examples").symlink_to(ROOT / "examples")

@@ -25,12 +25,15 @@ def table(name: str) -> bytes:
 
 @pytest.fixture(scope="module")
 def msq() -> bytes:
-    """psych's msq as it is: the instrument names the columns whose titles cannot be ids."""
+    """psych's msq, unchanged: the instrument names the columns whose titles cannot be ids."""
     return table("msq")
 
 
 def both(stanine: Run, msq: bytes, scale: str) -> list[tuple[str, str]]:
-    """Return the rows that the authors scored: our score and theirs. They left 500 people of other studies unscored."""
+    """Return our score and the published score of each row that the authors scored.
+
+    They left 500 people of other studies unscored.
+    """
     ran = stanine("score", INSTRUMENTS / "msq-ea-pa.yaml", "-", stdin=msq)
     assert ran.status == 0
     ours = [row[f"{scale}.raw"] for row in csv.DictReader(io.StringIO(ran.out))]

@@ -1,4 +1,4 @@
-"""docs/tutorial/first-instrument.md works: its files are written, its commands run in order and answer as the page says."""
+"""docs/tutorial/first-instrument.md: its files, and its commands with the documented output."""
 
 import re
 import shutil
@@ -12,7 +12,7 @@ from .pages import blocks, check, commands
 PAGE = (Path(__file__).parents[3] / "docs/tutorial/first-instrument.md").read_text()
 
 
-def test_its_commands_answer_as_it_says(tmp_path: Path) -> None:
+def test_the_commands_of_the_tutorial_have_the_documented_output(tmp_path: Path) -> None:
     need("curl", found=shutil.which("curl") is not None)
     here = tmp_path / "work"
     here.mkdir()

@@ -9,7 +9,7 @@ HEAD, BODY, LARGE = b"head", b"body", bytes(MAX_JOINED_BYTES + 1)
 
 
 class Transport:
-    """What is written and closed, in order."""
+    """Records writes and closing, in order."""
 
     def __init__(self) -> None:
         self.done: list[bytes | str] = []

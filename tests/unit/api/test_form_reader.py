@@ -45,7 +45,7 @@ ENTRY = entry_of(
     {"id": "A2", "text": "t", "responses": "five"},
 )
 READER, PACKER = FormReader(ENTRY), Packer(ENTRY)
-#: All items with the same small whole numbers: the shortest way.
+#: All items have the same small integers: the fastest path.
 PLAIN = entry_of(
     *(
         {"id": name, "text": "t", "options": [{"value": value} for value in (3, 0, 255, 7)]}
@@ -89,7 +89,7 @@ def slowly(text: bytes, packer: Packer = PACKER) -> Packed | None:
 
 
 @given(members)
-def test_where_the_short_way_answers_it_answers_as_the_domain_does(attempt: dict[str, Any]) -> None:
+def test_the_fast_path_agrees_with_the_domain(attempt: dict[str, Any]) -> None:
     text = json.dumps(attempt).encode()
     short = READER.read(text)
     assert short is None or short == slowly(text)
@@ -109,10 +109,10 @@ def test_where_the_short_way_answers_it_answers_as_the_domain_does(attempt: dict
         },
     ),
 )
-def test_the_usual_attempt_goes_the_short_way(
+def test_the_usual_attempt_uses_the_fast_path(
     order: list[str], answered: int, null: set[str], more: dict[str, Any]
 ) -> None:
-    assume(set(order[:answered]) - null)  # without any answer it is refused, at length
+    assume(set(order[:answered]) - null)  # without answers it is refused by the slow path
     values = {"B2": 1, "lambda": "class", "a1": "na", "A10": "1", "A2": 5} | dict.fromkeys(null)
     attempt: dict[str, Any] = {"answers": {name: values[name] for name in order[:answered]}, **more}
     text = json.dumps(attempt).encode()
@@ -127,7 +127,7 @@ def test_the_usual_attempt_goes_the_short_way(
         max_size=3,
     )
 )
-def test_the_shortest_way_answers_as_the_domain_does_too(answers: dict[str, Any]) -> None:
+def test_the_path_for_uniform_integers_agrees_with_the_domain(answers: dict[str, Any]) -> None:
     text = json.dumps({"answers": answers}).encode()
     short = FormReader(PLAIN).read(text)
     if {None} < {None, *answers.values()} <= {0, 3, 7, 255, None}:
@@ -152,17 +152,17 @@ def test_the_shortest_way_answers_as_the_domain_does_too(answers: dict[str, Any]
         b"",
     ],
 )
-def test_what_is_doubtful_is_left_to_the_domain(text: bytes) -> None:
+def test_unusual_attempts_are_left_to_the_domain(text: bytes) -> None:
     assert READER.read(text) is None
 
 
-def test_a_form_with_other_options_has_no_short_way() -> None:
-    with pytest.raises(ValueError, match="short way"):
+def test_a_form_with_other_options_has_no_fast_path() -> None:
+    with pytest.raises(ValueError, match="fast path"):
         FormReader(
             entry_of(
                 {"id": "B2", "text": "t", "options": [{"value": 1.5}, {"value": 2}]},
                 {"id": "C", "text": "t", "responses": "five"},
             )
         )
-    with pytest.raises(ValueError, match="short way"):
+    with pytest.raises(ValueError, match="fast path"):
         FormReader(entry_of({"id": "B2", "text": "t", "responses": "five"}))

@@ -1,4 +1,4 @@
-"""The Idempotency-Key header: what is a key in it, and what is refused."""
+"""The Idempotency-Key header: valid keys and refused ones."""
 
 import pytest
 from hypothesis import given
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from stanine.api.intake.idempotency import read_idempotency_key, refuse_idempotency_key
 from stanine.api.web.problems import Problem
 
-#: What a header field may hold of ASCII.
+#: ASCII characters that a header field may contain.
 PRINTABLE = st.characters(min_codepoint=0x20, max_codepoint=0x7E)
 
 
@@ -21,7 +21,7 @@ def test_without_the_header_there_is_no_key() -> None:
 
 
 @given(st.text(PRINTABLE, min_size=1, max_size=64))
-def test_a_quoted_key_is_what_is_between_the_quotes(key: str) -> None:
+def test_a_quoted_key_is_the_text_between_the_quotes(key: str) -> None:
     assert read_idempotency_key(quote(key)) == key
     assert read_idempotency_key(b"  " + quote(key) + b"\t") == key
 
@@ -33,7 +33,7 @@ def test_a_quoted_key_is_what_is_between_the_quotes(key: str) -> None:
         max_size=64,
     )
 )
-def test_a_bare_key_is_taken_as_it_is(key: str) -> None:
+def test_a_bare_key_is_unchanged(key: str) -> None:
     assert read_idempotency_key(key.encode()) == key
 
 
@@ -42,7 +42,7 @@ def test_a_bare_key_is_taken_as_it_is(key: str) -> None:
     [b"", b" ", b'""', b'"', b'"a', b'a"', b"a b", b'"a" "b"', b'"a";x=1', b'"a\\b"', b"a\\b", b'"\x01"', b"\xff", b'"\xe9"', b"k" * 65,
      b'"%b"' % (b"k" * 65), quote('"' * 65)],
 )  # fmt: skip
-def test_what_is_no_key_of_1_to_64_characters_is_refused(header: bytes) -> None:
+def test_a_key_must_have_1_to_64_valid_characters(header: bytes) -> None:
     with pytest.raises(Problem) as raised:
         read_idempotency_key(header)
     assert raised.value.kind.status == 400
@@ -50,7 +50,7 @@ def test_what_is_no_key_of_1_to_64_characters_is_refused(header: bytes) -> None:
 
 
 @given(st.binary(max_size=80))
-def test_no_header_does_more_than_be_refused(header: bytes) -> None:
+def test_any_header_is_parsed_or_rejected(header: bytes) -> None:
     try:
         key = read_idempotency_key(header)
     except Problem:
@@ -61,7 +61,7 @@ def test_no_header_does_more_than_be_refused(header: bytes) -> None:
     assert key.isprintable()
 
 
-def test_where_every_line_has_a_key_the_header_is_refused() -> None:
+def test_bulk_requests_reject_the_header() -> None:
     with pytest.raises(Problem) as raised:
         refuse_idempotency_key(b'"k"')
     assert raised.value.kind.status == 400

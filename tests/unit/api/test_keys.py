@@ -38,14 +38,14 @@ def test_a_keys_file_may_be_yaml_or_json() -> None:
         ("", "keys: "),
     ],
 )
-def test_a_faulty_file_is_refused_with_its_place(text: str, place: str) -> None:
+def test_an_invalid_file_is_rejected_with_the_place(text: str, place: str) -> None:
     with pytest.raises(KeysError) as raised:
         read_entries(text.encode(), "keys")
     assert str(raised.value).startswith("keys: ")
     assert place in str(raised.value)
 
 
-def test_a_caller_sees_what_its_globs_match_and_nothing_else() -> None:
+def test_a_caller_sees_only_matching_instruments() -> None:
     caller = Caller(read_entries(GOOD.encode(), "keys")[0])
     assert [
         caller.sees(name) for name in ("phq-9", "phq-", "gad-7", "gad-77", "xphq-9", "PHQ-9")
@@ -61,7 +61,7 @@ def test_a_caller_sees_what_its_globs_match_and_nothing_else() -> None:
     assert Caller(KeyEntry("all", DIGEST, (), ("*",))).sees("anything")
 
 
-def test_keys_of_one_key_space_share_it_and_others_have_one_of_their_own_name() -> None:
+def test_the_default_key_space_has_the_name_of_the_key() -> None:
     def caller(name: str, key_space: str = "") -> Caller:
         more = f", keySpace: {key_space}" if key_space else ""
         return Caller(
@@ -92,7 +92,7 @@ def test_a_keyring_knows_the_keys_of_its_file(tmp_path: Path) -> None:
         assert keyring.find(wrong) is None
 
 
-def test_a_file_that_became_faulty_or_vanished_leaves_the_keys_in_force(tmp_path: Path) -> None:
+def test_an_invalid_or_missing_file_keeps_the_previous_keys(tmp_path: Path) -> None:
     path = tmp_path / "keys.yaml"
     path.write_text(GOOD)
     keyring = Keyring(path)

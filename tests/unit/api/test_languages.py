@@ -1,4 +1,4 @@
-"""Which languages a request asks for, and which of a document's serves them."""
+"""Language negotiation: requested languages, and the choice among a document's languages."""
 
 import pytest
 from hypothesis import given
@@ -22,12 +22,12 @@ from stanine.domain.scoring.index import choose_language
         ("de;q=2, x y, ;q=1, 1234, en;level=1, pt-BR;q=0.123", ["pt-BR"]),
     ],
 )
-def test_a_header_lists_languages_by_how_much_they_are_wanted(header: str, tags: list[str]) -> None:
+def test_a_header_lists_languages_by_preference(header: str, tags: list[str]) -> None:
     assert accepted(header) == tags
 
 
 @given(st.text(st.characters(max_codepoint=255)))
-def test_no_header_is_an_error(header: str) -> None:
+def test_any_header_is_accepted(header: str) -> None:
     assert all(tag.isascii() and tag for tag in accepted(header))
 
 
@@ -46,7 +46,7 @@ def test_no_header_is_an_error(header: str) -> None:
         (None, ["pt-PT", "de"], "de"),
     ],
 )
-def test_the_first_wanted_language_that_a_document_has_is_served(
+def test_the_first_available_language_is_served(
     own: str | None, wanted: list[str], chosen: str | None
 ) -> None:
     assert choose_language(own, {"de": 1, "pt-BR": 2}, wanted) == chosen

@@ -23,13 +23,13 @@ def expected(text: bytes) -> list[Line]:
     )
 )
 @example([b"0123456789", b"ab", b"c", b"\n", b"x"])
-def test_lines_do_not_depend_on_where_the_chunks_end(chunks: list[bytes]) -> None:
+def test_lines_are_independent_of_chunk_boundaries(chunks: list[bytes]) -> None:
     splitter = LineSplitter(LIMIT)
     lines = [line for chunk in chunks for line in splitter.feed(chunk)] + splitter.finish()
     assert lines == expected(b"".join(chunks))
 
 
-def test_a_line_over_the_limit_is_not_kept_while_it_comes() -> None:
+def test_a_line_over_the_limit_is_not_buffered() -> None:
     splitter = LineSplitter(LIMIT)
     for _ in range(100):
         assert splitter.feed(b"0123456789") == []

@@ -1,4 +1,4 @@
-"""The loops of the API end when they are told to, whatever becomes of a cancellation."""
+"""The API's loops end when they are stopped, even if a cancellation is lost."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ from stanine.api.loops import Loops
 from stanine.telemetry.heartbeats import Heartbeats
 
 
-def test_a_turn_that_loses_its_cancellation_keeps_no_process_from_ending() -> None:
+def test_a_loop_that_loses_its_cancellation_is_cancelled_again() -> None:
     turns = lost = 0
     under_way = asyncio.Event()
 
@@ -19,7 +19,7 @@ def test_a_turn_that_loses_its_cancellation_keeps_no_process_from_ending() -> No
             await asyncio.sleep(0.01)
         except (
             asyncio.CancelledError
-        ):  # as asyncio.wait_for before Python 3.12 does when its work is just done
+        ):  # like asyncio.wait_for before Python 3.12 when its task has just ended
             lost += 1
             if lost > 1:
                 raise
@@ -36,7 +36,7 @@ def test_a_turn_that_loses_its_cancellation_keeps_no_process_from_ending() -> No
     assert lost >= 1
 
 
-def test_work_that_has_ended_by_a_defect_is_no_obstacle() -> None:
+def test_a_failed_task_does_not_prevent_stopping() -> None:
     async def work() -> None:
         raise ValueError
 

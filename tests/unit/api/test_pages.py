@@ -5,7 +5,7 @@ from importlib.resources import files
 PAGES = files("stanine.api").joinpath("pages")
 
 
-def test_the_vendored_files_are_those_of_the_manifest() -> None:
+def test_the_vendored_files_match_the_manifest() -> None:
     folder = PAGES.joinpath("swagger-ui")
     manifest = json.loads(folder.joinpath("manifest.json").read_text())
     assert {file.name for file in folder.iterdir()} == {"manifest.json", *manifest["files"]}
@@ -14,6 +14,6 @@ def test_the_vendored_files_are_those_of_the_manifest() -> None:
     assert manifest["licence"] == "Apache-2.0"
 
 
-def test_the_page_asks_no_other_server() -> None:
+def test_the_page_uses_no_other_server() -> None:
     for name in ("index.html", "docs.html", "docs.js"):
         assert "//" not in PAGES.joinpath(name).read_text().replace("// ", "")

@@ -10,14 +10,14 @@ from stanine.domain.errors import Fault, InvalidAttempt
 DOCUMENT = Path(__file__).parents[3] / "docs" / "reference" / "problems.md"
 
 
-def test_the_documented_problems_are_those_there_are() -> None:
+def test_exactly_the_existing_problems_are_documented() -> None:
     rows = re.findall(r"^\| `([a-z-]+)` \| (\d+) \|", DOCUMENT.read_text(), re.MULTILINE)
     assert [(code, int(status)) for code, status in rows] == [
         (kind.code, kind.status) for kind in KINDS
     ]
 
 
-def test_the_codes_are_distinct_and_what_passes_says_when_to_try_again() -> None:
+def test_codes_are_distinct_and_temporary_problems_have_retry_after() -> None:
     assert len({kind.code for kind in KINDS}) == len(KINDS)
     for kind in KINDS:
         assert (kind.retry_after is not None) == (kind.status == 503)
@@ -32,7 +32,7 @@ def test_a_hundred_errors_are_listed_and_all_are_counted() -> None:
     assert (len(document.errors), document.error_count) == (100, 4000)
 
 
-def test_a_problem_without_errors_leaves_the_members_out() -> None:
+def test_a_problem_without_errors_omits_the_members() -> None:
     body = msgspec.json.decode(msgspec.json.encode(unavailable().document))
     assert body.keys() == {"type", "title", "status", "detail"}
     assert (
@@ -45,7 +45,7 @@ def test_a_problem_without_errors_leaves_the_members_out() -> None:
     "given", ["scale-e1234-aduld", "cale-e1234-adult", "sacle-e1234-adult", "scalee1234-adult"]
 )
 @pytest.mark.parametrize("turn", [1, -1])
-def test_the_nearest_of_thousands_of_names_is_named(given: str, turn: int) -> None:
+def test_the_most_similar_of_thousands_of_names_is_suggested(given: str, turn: int) -> None:
     names = [
         f"scale-{'abcdef'[number % 6]}{number:04}-{group}"
         for number in range(1300)

@@ -9,7 +9,7 @@ from stanine.store.cursors import Cursor
 ALL = (WAIT, LIMIT, AFTER_CURSOR, REVISION)
 
 
-def test_what_is_not_given_has_its_default() -> None:
+def test_missing_parameters_have_their_defaults() -> None:
     assert read_query(b"", ALL) == {"wait": 0.0, "limit": 100, "after": Cursor(), "revision": None}
     assert read_query(b"limit=7&wait=2.5", ALL) == {
         "wait": 2.5,
@@ -25,7 +25,7 @@ def test_a_wait_may_be_any_json_number_in_range(text: str) -> None:
 
 
 @given(st.binary(max_size=60))
-def test_no_query_string_does_more_than_be_refused(text: bytes) -> None:
+def test_any_query_string_is_parsed_or_rejected(text: bytes) -> None:
     try:
         values = read_query(text, (WAIT, LIMIT, AFTER_NAME))
     except Problem:
@@ -35,7 +35,7 @@ def test_no_query_string_does_more_than_be_refused(text: bytes) -> None:
 
 
 @given(st.text(min_size=1, max_size=10))
-def test_a_refusal_does_not_quote_the_caller(text: str) -> None:
+def test_a_rejection_does_not_quote_the_caller(text: str) -> None:
     with pytest.raises(Problem) as raised:
         read_query(b"wait=x%b" % text.encode("utf-8", "surrogatepass"), (WAIT,))
     assert raised.value.document.detail.startswith(

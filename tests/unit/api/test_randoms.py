@@ -2,7 +2,7 @@ from stanine.api.intake.id_entropy import FETCHED, IdEntropy
 from stanine.store.records import RANDOM_BYTES
 
 
-def test_every_attempt_gets_random_bytes_of_its_own_in_partition_0() -> None:
+def test_every_attempt_has_distinct_random_bytes_in_partition_0() -> None:
     randoms = IdEntropy()
     taken = [randoms.take() for _ in range(3 * FETCHED + 1)]
     assert len(set(taken)) == len(taken)

@@ -27,7 +27,7 @@ def route(method: str, path: str) -> Route:
 
 
 async def note(resource: Resource, scope: Any, _receive: Any, _send: Any) -> None:
-    """Do as `dispatch` does: find the route, and note it."""
+    """Find the route and record it, like `dispatch`."""
     scope["found"] = resource.route(scope["method"]), parameters_of(scope)
 
 
@@ -109,7 +109,7 @@ def test_another_path_finds_none(path: str) -> None:
     assert raised.value.kind.status == 404
 
 
-def test_another_method_is_told_which_there_are() -> None:
+def test_another_method_is_rejected_with_the_supported_ones() -> None:
     with pytest.raises(Problem) as raised:
         find("DELETE", "/things/a")
     assert raised.value.kind.status == 405

@@ -14,17 +14,17 @@ def test_settings_come_from_the_environment() -> None:
 
 
 @pytest.mark.parametrize("missing", list(GOOD))
-def test_what_is_missing_is_named_with_an_example(missing: str) -> None:
+def test_a_missing_variable_is_reported_with_an_example(missing: str) -> None:
     with pytest.raises(InvalidEnvironmentError, match=f"{missing} is not set"):
         read_settings({name: value for name, value in GOOD.items() if name != missing})
 
 
 @pytest.mark.parametrize("address", ["localhost:6379", "http://h", "redis:/h"])
-def test_what_is_no_address_of_a_redis_is_refused(address: str) -> None:
+def test_an_invalid_redis_address_is_rejected(address: str) -> None:
     with pytest.raises(InvalidEnvironmentError, match="STANINE_REDIS_URL is not a Redis URL"):
         read_settings(GOOD | {"STANINE_REDIS_URL": address})
 
 
-def test_a_namespace_that_would_change_the_hash_tag_is_refused() -> None:
+def test_a_namespace_with_a_hash_tag_is_rejected() -> None:
     with pytest.raises(InvalidEnvironmentError, match="STANINE_NAMESPACE"):
         read_settings(GOOD | {"STANINE_NAMESPACE": "a{b}"})

@@ -1,4 +1,4 @@
-"""The client's record of a form has all that the CLI parses responses by."""
+"""The client's record of a form has all data that the CLI needs to parse responses."""
 
 from pathlib import Path
 

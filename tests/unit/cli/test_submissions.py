@@ -43,7 +43,7 @@ def test_missing_answers_of_a_csv_row_are_not_sent() -> None:
     assert line.place == (2, 0)
 
 
-def test_the_language_of_a_row_is_sent_and_what_is_no_language_is_a_fault_at_its_cell() -> None:
+def test_the_language_of_a_row_is_sent_and_an_invalid_one_is_an_error_at_its_cell() -> None:
     lines = lines_of(
         b"attempt.language,A1,q1\npt-BR,1,a\n,1,a\nNA,2,b\nno language,1,a\npt-BR,2,a\n"
     )

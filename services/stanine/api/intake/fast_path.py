@@ -47,14 +47,14 @@ class FormReader:
     def __init__(self, entry: IndexEntry) -> None:
         """Compile the decoder. Raises ValueError for a form without a fast path."""
         if not entry.is_plain:
-            raise ValueError("only a form of Choice items that are always shown has a short way")
+            raise ValueError("only a form of Choice items that are always shown has a fast path")
         options = [
             [option.value for option in entry.option_sets[item.options]] for item in entry.items
         ]
         whole_or_text = all(type(value) in {int, str} for values in options for value in values)
         if not (whole_or_text and 1 < len(options) <= MAX_ITEMS):
             raise ValueError(
-                "only a form of several items with whole numbers and texts as options has a short way"
+                "only a form of several items with integers and texts as options has a fast path"
             )
         #: Maps values to codes for a whole attempt in one call, if all items have the same options and these are
         #: small integers; and the value of a missing answer, then an integer too, because the encoder omits

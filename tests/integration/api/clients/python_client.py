@@ -1,11 +1,13 @@
-"""Uses the generated Python client as its users do. Run by test_generated.py in the generator's environment, which has no Stanine.
+"""Uses the generated Python client like its users. Run by test_generated.py.
+
+It runs in the generator's environment, which has no Stanine:
 
     python python_client.py STEP URL KEY
 
-A step prints what it received as one JSON value; what the test does between two steps is what the watchers do.
+A step prints what it received as one JSON value; the test acts as the watchers between two steps.
 """
 
-# ruff: noqa: T201 - it prints what it found
+# ruff: noqa: T201 - it prints its results
 # mypy: ignore-errors
 
 import io

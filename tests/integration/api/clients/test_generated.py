@@ -1,6 +1,6 @@
-"""Clients that well-known generators make from /openapi.json: used against a served API (Python), checked by the compiler (TypeScript).
+"""Clients generated from /openapi.json: Python against a served API, TypeScript by its compiler.
 
-`install.sh` beside this file installs the generators in environments of their own.
+`install.sh` in this folder installs the generators in separate environments.
 """
 
 import json
@@ -24,7 +24,7 @@ Step = Callable[..., dict[str, Any]]
 
 
 def run(*command: str | Path, **more: Any) -> str:
-    """Run a program that must succeed; return what it printed."""
+    """Run a program that must succeed; return its output."""
     done: subprocess.CompletedProcess[str] = subprocess.run(
         command,
         stdout=subprocess.PIPE,
@@ -52,7 +52,8 @@ def step(api: Serving, tmp_path: Path) -> Step:
         PYTHON / "bin/openapi-python-client", "generate", "--path", description(api, tmp_path), "--config", HERE / "generator.yaml",
         "--output-path", tmp_path / "stanine_client", "--meta", "none",
     )  # fmt: skip
-    # This generator takes no YAML, so documents are sent as JSON. Anything else that it leaves out is a fault of the description.
+    # This generator does not support YAML, so documents are sent as JSON. Anything else that it omits is an error
+    # of the description.
     assert said.count("WARNING") == 1, said
     assert "Unsupported content type application/yaml" in said
 
@@ -75,14 +76,14 @@ def step(api: Serving, tmp_path: Path) -> Step:
     return step
 
 
-def test_a_generated_python_client_does_what_callers_do(api: Serving, step: Step) -> None:
+def test_a_generated_python_client_publishes_submits_and_reads(api: Serving, step: Step) -> None:
     assert step("publish", document()) == {
         "revision": 1,
         "changed": True,
         "again": 200,
         "againChanged": False,
     }
-    api.publish(document())  # as the indexWatcher does
+    api.publish(document())  # like the indexWatcher
 
     submitted = step("submit")
     attempts = submitted.pop("attempts")
@@ -119,7 +120,7 @@ def test_a_generated_python_client_handles_dead_letters(api: Serving, step: Step
     }
 
 
-def test_generated_typescript_types_compile_and_say_what_is_sent_and_received(
+def test_generated_typescript_types_compile_and_describe_requests_and_answers(
     shared: Serving, tmp_path: Path
 ) -> None:
     need("client-generators", found=(NODE / ".installed").exists())
