@@ -1,6 +1,8 @@
-"""What Stanine means: instruments, attempts, scores. Pure functions over frozen records; no clock, environment, log or I/O.
+"""The domain: instruments, attempts, scores. Pure functions over frozen records.
 
-The way through it: `document` reads a text, `instrument` makes it a checked record, `scoring` compiles how it is scored, `index` packs
-what is served and scored from, `response` reads attempts and packs answers, `kernel` scores a batch (the only user of NumPy), `result`
-reads scores.
+No clock, environment, log or I/O.
+
+Data flow: `document` reads a text; `instrument` checks it and returns a record; `scoring` compiles the scoring plan;
+`index` packs the index entry, which is served and scored from; `response` reads attempts and packs answers; `kernel`
+scores a batch (the only user of NumPy); `result` reads scores.
 """

@@ -1,6 +1,6 @@
-"""What can be wrong with what somebody sent or stored, as one short tree. Raised by the domain, mapped to answers by API and CLI.
+"""Errors of the domain, one short tree. Raised by the domain, mapped to responses by API and CLI.
 
-`temporary` tells a caller whether the same call may succeed later. Nothing in the domain is temporary: it is the store that adds such
+`temporary` states whether the same call may succeed later. No error of the domain is temporary; the store adds such
 errors.
 """
 
@@ -10,10 +10,10 @@ from typing import ClassVar, Literal
 
 import msgspec
 
-#: Faults an error keeps; the rest are counted only. Whoever made a hundred mistakes is not helped by the next.
+#: Maximum of faults that an error keeps; the rest are only counted. Longer lists do not help an author.
 FAULTS_KEPT = 100
 
-#: Every code a fault of the domain may have, so that a caller can tell them apart without reading the sentence.
+#: Every code of a fault, so that callers need not parse the message.
 Code = Literal[
     # reading a text
     "Syntax", "Encoding", "TooDeep", "TooLarge", "DuplicateKey", "KeyNotText", "SeveralDocuments", "Alias", "Tag", "NumberOutOfRange",
@@ -31,15 +31,15 @@ Code = Literal[
 ]  # fmt: skip
 
 
-#: Where a part of a place begins.
+#: Start of each part of a place.
 _PART = re.compile(r"[.\[]")
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """One thing that is wrong: where, of which kind, and a sentence with the remedy.
+    """One error in an input: place, code, and a message with the remedy.
 
-    `place` is a path in a document (`spec.scales[2].items[4]`), a position in a text (`3:5`, line and column from 1) or a JSON pointer into
-    an attempt (`/answers/A1`).
+    `place` is a path in a document (`spec.scales[2].items[4]`), a position in a text (`3:5`, line and column from 1) or
+    a JSON pointer into an attempt (`/answers/A1`).
     """
 
     place: str
@@ -51,16 +51,19 @@ class Fault(msgspec.Struct, frozen=True):
 
 
 class Faults:
-    """A collector: keeps the first FAULTS_KEPT faults and counts all. Made by a reader, passed to each check."""
+    """Collector of faults: keeps the first FAULTS_KEPT and counts all.
+
+    A reader creates it and passes it to each check.
+    """
 
     def __init__(self) -> None:
         self.kept: list[Fault] = []
         self.count = 0
-        #: Every place that a kept fault lies at or within: `spec`, `spec.items`, `spec.items[3]`, …
+        #: Every place of a kept fault, and its parents: `spec`, `spec.items`, `spec.items[3]`, …
         self._touched: set[str] = set()
 
     def add(self, place: str, code: Code, detail: str) -> None:
-        """Note a fault."""
+        """Add a fault."""
         self.count += 1
         if len(self.kept) < FAULTS_KEPT:
             self.kept.append(Fault(place, code, detail))
@@ -68,15 +71,15 @@ class Faults:
             self._touched |= {"", place}
 
     def touches(self, place: str) -> bool:
-        """Tell whether a fault is known at a place or within it, so that a check does not report what follows from it."""
+        """Return whether a fault is at or within a place, so that checks skip consequential errors."""
         return place in self._touched
 
     def at(self, place: str) -> bool:
-        """Tell whether a fault is known at exactly this place: what stands there is no record at all."""
+        """Return whether a fault is at exactly this place: its value is not a record."""
         return place in self._touched and any(fault.place == place for fault in self.kept)
 
     def within(self, place: str) -> Iterator[Fault]:
-        """Yield the faults kept that lie at a place or within it."""
+        """Yield the kept faults at or within a place."""
         if place in self._touched:
             yield from (
                 fault
@@ -86,14 +89,14 @@ class Faults:
 
 
 class StanineError(Exception):
-    """The root of all errors that Stanine raises on purpose."""
+    """Root of all errors that Stanine raises on purpose."""
 
     #: Whether the same call may succeed later.
     temporary: ClassVar[bool] = False
 
 
 class Faulty(StanineError):  # noqa: N818 - says what is wrong, as its children do
-    """What was sent cannot be taken; `faults` says why (at most FAULTS_KEPT), `count` how many there are."""
+    """An invalid input; `faults` has the reasons (at most FAULTS_KEPT), `count` their number."""
 
     def __init__(self, faults: Iterable[Fault], count: int | None = None) -> None:
         self.faults = tuple(faults)
@@ -101,17 +104,17 @@ class Faulty(StanineError):  # noqa: N818 - says what is wrong, as its children 
         super().__init__(self.faults, self.count)
 
     def __str__(self) -> str:
-        # A fault may quote what a person answered, and error texts reach logs.
+        # A fault may quote an answer, and error texts are logged.
         return f"{self.count} fault{'s' if self.count != 1 else ''}: {', '.join(sorted({fault.code for fault in self.faults}))}"
 
 
 class InvalidDocument(Faulty):
-    """Raised when a text is no instrument document, or one that could score wrongly."""
+    """Raised if a text is not an instrument document, or could produce wrong scores."""
 
 
 class InvalidAttempt(Faulty):
-    """Raised when an attempt cannot be read or does not fit the form it answers."""
+    """Raised if an attempt cannot be read or does not fit its form."""
 
 
 class CorruptEntry(StanineError):  # noqa: N818 - says what is wrong
-    """Raised when the bytes of an index entry are not what this engine wrote; the index watcher builds it anew."""
+    """Raised if the bytes of an index entry are not from this engine; the indexWatcher rebuilds it."""

@@ -1,11 +1,14 @@
-"""The sizes that a document and an attempt may have, each with its reason. Used by the readers and the records' types."""
+"""The sizes that a document and an attempt may have, each with its reason.
+
+Used by the readers and the records' types.
+"""
 
 #: Bytes of a document as canonical JSON. A custom resource must fit into etcd (1.5 MiB a request) beside its metadata.
 MAX_DOCUMENT_BYTES = 1 << 20
 #: Bytes of the YAML or JSON text: comments and indentation may be several times what remains of them.
 MAX_TEXT_BYTES = 4 << 20
-#: Characters that a document may come to once its YAML aliases are written out, a node counting as NODE_WEIGHT of them: building a node
-#: takes a microsecond, so that the worst text holds a process up for about a second.
+#: Characters that a document may come to once its YAML aliases are written out, a node counting as NODE_WEIGHT of them:
+#: building a node takes a microsecond, so that the worst text holds a process up for about a second.
 MAX_EXPANDED = 4 << 20
 NODE_WEIGHT = 8
 #: Nested lists and mappings, in any text. The deepest that has a meaning is 8.
@@ -15,7 +18,8 @@ MAX_INTEGER = (1 << 53) - 1
 
 #: Items of a form: the longest inventories in use have under 600.
 MAX_ITEMS = 2_000
-#: Options of an item: an answer is stored as one byte, and codes from 250 up are kept for missing answers of several kinds.
+#: Options of an item: an answer is stored as one byte, and codes from 250 up are kept for missing answers of several
+#: kinds.
 MAX_OPTIONS = 250
 #: Scales of an instrument: 12 bytes of result each, per attempt.
 MAX_SCALES = 500
@@ -33,8 +37,8 @@ MAX_EXPRESSION = 4_096
 MAX_CODED_CHOICES, MAX_CODED_RANKS = 7, 5
 #: Codes of an answer that takes one byte; the others say why there is none.
 MAX_CODES_OF_BYTE = 250
-#: Bytes that the answers to all items of a form take, texts aside, and those of an attempt with its texts: their number is stored in 16
-#: bits.
+#: Bytes that the answers to all items of a form take, texts aside, and those of an attempt with its texts: their number
+#: is stored in 16 bits.
 MAX_ROW_BYTES, MAX_PACKED_BYTES = 32_000, 65_535
 #: Characters of a free text, unless the item says otherwise, and at most.
 DEFAULT_TEXT, MAX_TEXT = 1_000, 10_000
@@ -60,7 +64,8 @@ MAX_TITLE = 500
 MAX_LINE = 5_000
 MAX_PASSAGE = 50_000
 
-#: Numbers of a document: 0, or of a magnitude between these two, so that no score overflows or vanishes beside the 9 decimals of an edge.
+#: Numbers of a document: 0, or of a magnitude between these two, so that no score overflows or vanishes beside the 9
+#: decimals of an edge.
 LARGEST_NUMBER = 1_000_000_000
 SMALLEST_NUMBER = 1e-9
 

@@ -1,13 +1,15 @@
-"""How the answer to each item is written into an attempt's row of bytes, and read from it. Used by `packing`, `scoring` and the checks.
+"""Encoding of answers: each item's cell in an attempt's row of bytes.
 
-Every item has a cell of fixed width, so that a batch of attempts is one matrix. A cell of one byte holds the number of the answer: the
-place of an option, of a number on its grid, of a choice, of an order. The other cells:
+Used by `packing`, `scoring` and the checks. Every item has a cell of fixed width, so a batch of attempts is one matrix.
+A one-byte cell holds the code of the answer: the index of an option, of a number on its grid, of a choice, of an order.
+The other cells:
 
-    Real    an IEEE double, big-endian            Bits    0, then a bit an option, the first in the lowest
-    Order   the places of the options by rank     Date    days, 1 for 0001-01-01, in three bytes
-    Text    0; the text follows the row           none    the code of why there is no answer: the last byte of Real and Date, else the first
+    Real    an IEEE double, big-endian            Bits    0, then one bit per option, the first in the lowest
+    Order   the indices of the options by rank    Date    days, 1 for 0001-01-01, in three bytes
+    Text    0; the text follows the row           none    the reason for no answer: the last byte of Real and Date,
+                                                          else the first
 
-Codes of no answer: omitted, not shown, declined (kept for later).
+Reasons for no answer: omitted, not shown, declined (reserved).
 """
 
 import datetime
@@ -25,7 +27,7 @@ from stanine.domain.instruments.decoding import quote, several
 from stanine.domain.instruments.item_forms import Grid, ItemForm, grid_of
 from stanine.domain.instruments.records import Value
 
-#: Codes of answers that are not an option's index: skipped or absent, not shown, declined (kept for later).
+#: Codes of cells without an answer: omitted (skipped or absent), not shown, declined (reserved).
 OMITTED, NOT_SHOWN, DECLINED = 255, 254, 253
 
 Answer = int | float | str | list[Value]
@@ -33,12 +35,15 @@ Answer = int | float | str | list[Value]
 _REAL = struct.Struct(">d")
 _REAL_BYTES, _DATE_BYTES = 8, 3
 _LAST_DAY = datetime.date.max.toordinal()
-#: Values that a refusal lists.
+#: Maximum of values that an error lists.
 _LISTED = 12
 
 
 class Cell(msgspec.Struct, frozen=True, array_like=True):
-    """Where the answer to an item lies in a row, and what may stand there: a number below `count`, or a double from `low` to `high`."""
+    """The position of an item's cell in a row, and its valid values.
+
+    These are a code below `count`, or a double from `low` to `high`.
+    """
 
     kind: Literal["Code", "Real", "Bits", "Order", "Date", "Text"]
     offset: int
@@ -49,7 +54,7 @@ class Cell(msgspec.Struct, frozen=True, array_like=True):
 
 
 def cells_of(forms: Iterable[ItemForm]) -> tuple[Cell, ...]:
-    """Return the cells of the items of a form, side by side in their order."""
+    """Return the cells of the items of a form, adjacent and in order."""
     cells: list[Cell] = []
     offset = 0
     for form in forms:
@@ -87,7 +92,7 @@ def _cell(form: ItemForm, offset: int) -> Cell:
 
 
 def columns_of(form: ItemForm, column: str | None) -> tuple[str, ...]:
-    """Return the columns that an item has in a file of responses: one, or one an option of a Multiple or Ranking."""
+    """Return an item's columns in a response file: one, or one per option of a Multiple or Ranking."""
     name = column if column is not None else form.id
     if form.type in ("Multiple", "Ranking"):
         return tuple(f"{name}.{option.value}" for option in form.options)
@@ -95,7 +100,7 @@ def columns_of(form: ItemForm, column: str | None) -> tuple[str, ...]:
 
 
 class AnswerCoder:
-    """Writes and reads the answers to one item."""
+    """Encoder and decoder of the answers to one item."""
 
     def __init__(self, form: ItemForm, cell: Cell) -> None:
         self.form, self.cell = form, cell
@@ -104,7 +109,7 @@ class AnswerCoder:
         }
         self._grid: Grid | None = grid_of(form) if form.type == "Number" else None
         if self._grid is not None and cell.kind == "Code":
-            # The usual number is found without arithmetic.
+            # Fast path: find the number without arithmetic.
             self._places = {
                 _settled(self._grid.value(index)): index for index in range(self._grid.count)
             }
@@ -119,7 +124,7 @@ class AnswerCoder:
         return self.form.type == "Ranking" and self.cell.kind == "Code"
 
     def encode(self, answer: Any) -> bytes:
-        """Return an answer's bytes. Raises ValueError with a sentence that does not quote the answer."""
+        """Return the bytes of an answer. Raises ValueError; the message never quotes the answer."""
         match self.form.type:
             case "Choice":
                 return bytes([self._place(answer)])
@@ -142,9 +147,9 @@ class AnswerCoder:
                 return bytes([code]).ljust(self.cell.width, b"\x00")
 
     def decode(self, row: bytes) -> tuple[Answer | None, int]:
-        """Return the answer in a row and 0, or None and why there is none; a text is told to be there only.
+        """Return the answer in a row and 0, or None and the reason code.
 
-        Raises ValueError if the bytes cannot be of this form.
+        Of a text only its presence is returned. Raises ValueError if the bytes cannot belong to this form.
         """
         cell = self.cell
         data = row[cell.offset : cell.offset + cell.width]
@@ -192,7 +197,7 @@ class AnswerCoder:
             ) from None
 
     def _place(self, value: Any) -> int:
-        # True would find the option 1.
+        # True equals 1 and would match that option.
         if (
             isinstance(value, bool)
             or not isinstance(value, int | float | str)

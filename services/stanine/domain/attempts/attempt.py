@@ -1,7 +1,7 @@
-"""An attempt as a caller sends it: strict JSON in, a record out. Imported by others through `response`.
+"""Attempts as submitted: strict JSON to a record. Others import this through `response`.
 
-The usual attempt is read by one compiled decoder. Whatever that refuses, and whatever might hold a name twice, is read again slowly by
-`attempt_faults`, to say all that is wrong with it.
+One compiled decoder reads a usual attempt. `explain` reads again what it rejects, and texts that may contain duplicate
+names; it is slower and reports every error.
 """
 
 import hashlib
@@ -24,23 +24,26 @@ from stanine.domain.limits import (
     MAX_REVISION,
 )
 
-#: The values of a list are those of options.
+#: Lists contain values of options.
 Answer = int | float | str | list[int | float | str]
 AttributeValue = int | float | str
 
-#: Bytes of a meaning: two different attempts of one caller share it by chance once in 2**64 keys sent again.
+#: Bytes of a content digest. Two different attempts of one caller collide with probability 2**-64 per repeated key.
 MEANING_BYTES = 16
 
 
 class Attempt(msgspec.Struct, frozen=True):
-    """One person's answers, as sent: nulls dropped, 2.0 as 2. Whether they fit a form is for `Packer.pack` to say."""
+    """One person's answers as submitted: nulls dropped, 2.0 as 2.
+
+    `Packer.pack` checks them against a form.
+    """
 
     answers: dict[str, Answer]
     key: str | None = None
     revision: int | None = None
     participant: str | None = None
     attributes: dict[str, AttributeValue] = {}
-    #: The language that it was answered in, and the seconds that it took.
+    #: Language of the attempt, and its duration in seconds.
     language: str | None = None
     seconds: float | None = None
 
@@ -67,7 +70,7 @@ class _Sent(msgspec.Struct, forbid_unknown_fields=True):
     seconds: Annotated[float, Meta(ge=0, le=MAX_INTEGER)] | UnsetType | None = UNSET
 
     def names(self) -> int:
-        """Return how many names the objects hold."""
+        """Return the number of names in the objects."""
         own = (
             1
             + (self.key is not UNSET)
@@ -88,7 +91,7 @@ _ENCODER = msgspec.msgpack.Encoder(order="deterministic")
 
 
 def decode_attempt(text: bytes) -> Attempt:
-    """Return the attempt in a JSON object. Raises InvalidAttempt with all its faults, whatever the bytes, and nothing else."""
+    """Decode the attempt in a JSON object. Raises only InvalidAttempt, with all errors."""
     if len(text) > MAX_ATTEMPT_BYTES:
         faults = Faults()
         faults.add(
@@ -100,7 +103,7 @@ def decode_attempt(text: bytes) -> Attempt:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise explain.explain(text, error) from None
     key, participant = sent.key or None, sent.participant or None
-    # A name given twice leaves more colons than names. So does a colon within a text: then the slow reading decides.
+    # A duplicate name leaves more colons than names; so does a colon in a text. The slow reader decides.
     if text.count(b":") != sent.names() or not _is_printable(key) or not _is_printable(participant):
         explain.check(text)
     answers = settled(sent.answers)
@@ -119,7 +122,7 @@ def decode_attempt(text: bytes) -> Attempt:
 
 
 def meaning(attempt: Attempt) -> bytes:
-    """Return 16 bytes that two attempts share if they say the same, whatever the order of names, nulls, or 2.0 for 2."""
+    """Return the content digest (16 bytes); it ignores name order, nulls, and 2.0 versus 2."""
     content: list[Any] = [
         attempt.key,
         attempt.revision,

@@ -1,6 +1,6 @@
-"""The answer to one item in a file of responses (DESIGN 4.2, CSV): from the cells of its columns, and back. Used by the CLI's files.
+"""Cells of response files (DESIGN 4.2, CSV): conversion to the answer to one item and back.
 
-Cells are texts without the spaces around them. No sentence quotes what a person answered.
+Used by the CLI's files. Cells are texts without surrounding spaces. No error message quotes an answer.
 """
 
 import re
@@ -19,7 +19,7 @@ _PLACE = re.compile(r"[0-9]{1,3}(\.0*)?", re.ASCII)
 
 
 class ItemCells:
-    """Reads and writes the cells of one item."""
+    """Reader and writer of the cells of one item."""
 
     def __init__(self, form: ItemForm, column: str | None = None) -> None:
         self.form = form
@@ -31,7 +31,7 @@ class ItemCells:
         }
 
     def read(self, cells: Sequence[str]) -> Answer | None:
-        """Return the answer, None for none. Raises ValueError with a sentence."""
+        """Return the answer, None if there is none. Raises ValueError with a message for users."""
         match self.form.type:
             case "Multiple":
                 answer = self._chosen(cells)
@@ -44,7 +44,7 @@ class ItemCells:
         return answer
 
     def write(self, answer: Answer | None) -> list[str]:
-        """Return the cells of an answer; blank for none."""
+        """Return the cells of an answer; blank for no answer."""
         if answer is None:
             return [""] * len(self.columns)
         if not isinstance(answer, list):
@@ -102,7 +102,7 @@ class ItemCells:
 
 
 def form_of_public(item: Mapping[str, Any]) -> ItemForm:
-    """Return what an item of a public form asks for, as far as its answers need it."""
+    """Return the item form of a public form's item, as far as its answers need it."""
     options = tuple(
         Option(one["value"], exclusive=one.get("exclusive", False))
         for one in item.get("options", ())

@@ -1,8 +1,6 @@
-"""Says all that is wrong with an attempt that the fast reading of `attempt` would not take. Called by `attempt`.
+"""Finds every error of an attempt that the compiled decoder rejected. Called by `attempt`.
 
-Bodies that have some of an attempt's members are explained by it, too.
-
-No sentence quotes what a person answered: it names the place.
+Also checks other bodies that share members with attempts. No error message quotes an answer; it names the place.
 """
 
 import re
@@ -21,21 +19,24 @@ from stanine.domain.limits import (
     MAX_REVISION,
 )
 
-#: A language tag (BCP 47), as a document has them.
+#: A language tag (BCP 47), as in documents.
 LANGUAGE = "^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$"
-#: Characters of a name that a pointer shows.
+#: Maximum of characters of a name in a pointer.
 _SHOWN = 64
 
 
 def check(text: bytes) -> None:
-    """Raise InvalidAttempt if a slow reading finds a fault."""
+    """Raise InvalidAttempt if the slow reader finds an error."""
     faults = find(text)
     if faults.count:
         raise InvalidAttempt(faults.kept, faults.count)
 
 
 def explain(text: bytes, refusal: Exception) -> InvalidAttempt:
-    """Return why a text is no attempt; `refusal` is what the fast reading said, for want of anything better."""
+    """Return the errors of an invalid text.
+
+    `refusal`: the decoder's message, reported if the slow reader finds no error.
+    """
     faults = find(text)
     if not faults.count:
         faults.add("", "Syntax", f"not an attempt: {refusal}")
@@ -43,20 +44,20 @@ def explain(text: bytes, refusal: Exception) -> InvalidAttempt:
 
 
 def pointer(place: str, name: str) -> str:
-    """Return the JSON pointer of an object's member (RFC 6901), an endless name cut short."""
+    """Return the JSON pointer of an object's member (RFC 6901); long names are truncated."""
     shown = name if len(name) <= _SHOWN else name[:_SHOWN] + "…"
     return f"{place}/{shown.replace('~', '~0').replace('/', '~1')}"
 
 
 def judge(plain: dict[str, Any], faults: Faults) -> None:
-    """Note what is wrong with those members that other bodies have as attempts do. Called where such a body is explained."""
+    """Add the errors of members that a body shares with attempts."""
     for name, judge_member in _MEMBERS.items():
         if plain.get(name) is not None:
             judge_member(plain[name], f"/{name}", faults)
 
 
 def find(text: bytes) -> Faults:
-    """Return all faults of an attempt's text that can be seen without its form."""
+    """Find all errors of an attempt's text that do not depend on its form."""
     faults = Faults()
     plain = locate(
         text, faults, MAX_ATTEMPT_BYTES, pointer, lambda place, index: f"{place}/{index}"

@@ -1,7 +1,7 @@
-"""Answers against a form: to a row of bytes and back. Imported by others through `response`.
+"""Packing: answers of a form to a row of bytes and back. Others import this through `response`.
 
-The row has a cell an item (`answer_codes`); free texts follow it, those that were answered in the order of the form, each as its length
-in 2 bytes and UTF-8. An item that is not shown, by its condition and what was answered before it, is packed as such.
+The row has one cell per item (`answer_codes`). The answered free texts follow it in the order of the form, each as its
+length in 2 bytes and UTF-8. An item that its condition hides, given the earlier answers, is packed as not shown.
 """
 
 import math
@@ -22,7 +22,7 @@ _LENGTH = struct.Struct(">H")
 
 
 class Packer:
-    """Packs the answers to one form. Made once per index entry and kept; threads may share it."""
+    """Packs the answers to one form. Created once per index entry; thread-safe."""
 
     def __init__(self, entry: IndexEntry) -> None:
         self._entry = entry
@@ -33,7 +33,8 @@ class Packer:
         self._blank = b"".join(coder.blank(OMITTED) for coder in self._coders)
         self._plain: dict[str, tuple[int, dict[Any, int]]] = {}
         if entry.is_plain:
-            #: Of each item its place in the form and the codes of its options. 2.0 finds 2, since Python counts and hashes them as equal.
+            #: Of each item its index in the form and the codes of its options. 2.0 finds 2: Python compares and hashes
+            #: them as equal.
             codes = [
                 {option.value: code for code, option in enumerate(options)}
                 for options in entry.option_sets
@@ -46,7 +47,10 @@ class Packer:
         )
 
     def pack(self, attempt: Attempt) -> bytes:
-        """Return the answers' bytes. Raises InvalidAttempt with all faults, attributes included."""
+        """Return the packed answers.
+
+        Raises InvalidAttempt with all errors, those of attributes included.
+        """
         answers = attempt.answers
         items = self._plain
         if not items or attempt.attributes:
@@ -59,15 +63,15 @@ class Packer:
         except (
             KeyError,
             TypeError,
-        ):  # an unknown item, no option of it; a list, which cannot be looked up
+        ):  # an unknown item or option; a list, which is unhashable
             return self._explain(attempt)
-        # True would find the option 1.
+        # True equals 1 and would match that option.
         if bool in set(map(type, answers.values())):
             return self._explain(attempt)
         return bytes(codes)
 
     def _explain(self, attempt: Attempt) -> bytes:
-        """Pack slowly, collecting faults."""
+        """Pack slowly and collect all errors."""
         faults = Faults()
         row = bytearray(self._blank)
         given = self._known(attempt, faults)
@@ -105,7 +109,7 @@ class Packer:
         return bytes(row) + texts
 
     def _known(self, attempt: Attempt, faults: Faults) -> dict[int, Answer]:
-        """Return the answers by the places of their items, in the order of the form."""
+        """Return the answers by item index, in the order of the form."""
         given: dict[int, Answer] = {}
         for name, value in attempt.answers.items():
             place = self._places.get(name)
@@ -152,7 +156,10 @@ class Packer:
 
 
 def unpack_answers(entry: IndexEntry, packed: bytes) -> dict[str, Answer | None]:
-    """Return the answer to each item of a form, None where there is none. Raises ValueError if the bytes cannot be of this form."""
+    """Return each item's answer, None if it has none.
+
+    Raises ValueError if the bytes are of another form.
+    """
     size = entry.plan.row_bytes
     if len(packed) < size or (len(packed) > size and not entry.plan.has_texts):
         raise ValueError(f"{size} codes belong here, not {len(packed)}")
@@ -185,7 +192,7 @@ def _take_text(texts: bytes) -> tuple[str, bytes]:
 
 
 def check_attribute(attribute: FormAttribute, value: Any, place: str, faults: Faults) -> None:
-    """Note an attribute's value that it cannot have."""
+    """Add an error if an attribute cannot have this value."""
     if value is None:
         return
     if attribute.values is not None:

@@ -1,6 +1,6 @@
-"""Figures about how carefully one attempt was filled in. Called by the API for `include=quality`.
+"""Response quality figures of one attempt. Called by the API for `include=quality`.
 
-They describe, and judge nothing: which figure is doubtful depends on the instrument.
+The figures are descriptive: which values are doubtful depends on the instrument.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -10,22 +10,22 @@ import msgspec
 from stanine.domain.attempts.answer_codes import Answer
 from stanine.domain.scoring.index_entry import FormItem, IndexEntry
 
-#: Types whose answers are compared for runs. Others are answered by lists or texts: equal ones in a row say little.
+#: Types whose answers are compared for runs. Other answers are lists or texts; equal ones in a row indicate little.
 _COMPARED = frozenset({"Choice", "Number"})
 
 
 class AttemptQuality(msgspec.Struct, frozen=True, rename="camel"):
-    """The figures of one attempt."""
+    """The response quality figures of one attempt."""
 
     #: Items that were shown.
     items: int
-    #: How many of them have no answer, or one that the document declares missing ("don't know").
+    #: Items shown without an answer, or with a missing option ("don't know").
     missing: int
     #: `missing` divided by `items`, from 0 to 1; null if no item was shown.
     missing_share: float | None
-    #: The most Choice or Number items in a row with the same answer, as chosen, before any reversal.
+    #: Longest run of Choice or Number items with the same answer, as chosen, before any reversal.
     longest_run: int
-    #: Seconds that it took, as the caller said; null if it did not.
+    #: Duration in seconds as submitted; null if not submitted.
     seconds: float | None
 
 
@@ -35,10 +35,10 @@ def quality_of(
     hidden: Collection[str] = (),
     seconds: float | None = None,
 ) -> AttemptQuality:
-    """Return the figures of an attempt at a form.
+    """Return the figures of an attempt.
 
-    `answers`: by item id, None or absent for no answer; `hidden`: the items that were not shown. These count nowhere,
-    and a run goes on behind them; an item without an answer, or of another type, ends it.
+    `answers`: by item id, None or absent for no answer. `hidden`: the items not shown; they count nowhere and do not
+    interrupt a run. An item without an answer, or of another type, ends the run.
     """
     hidden = frozenset(hidden)
     shown = [item for item in entry.items if item.id not in hidden]

@@ -1,6 +1,6 @@
-"""Attempts: reading what is sent, and packing answers against a form. The face that API, CLI and store import from.
+"""Attempts: reading submissions and packing answers. API, CLI and store import from here.
 
-`attempt` reads JSON, `packing` turns answers into codes and back.
+`attempt` reads JSON; `packing` converts answers to codes and back.
 """
 
 from stanine.domain.attempts.attempt import Answer, Attempt, AttributeValue, decode_attempt, meaning

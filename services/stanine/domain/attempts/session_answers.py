@@ -1,7 +1,8 @@
-"""Answers while a form is filled in: which of them fit, which count at the end, and what is still missing. Used by the API's sessions.
+"""Answers of a session: validation, which answers count, and which are still required.
 
-An answer is judged as in a whole attempt (`packing`), against what was answered by then. An answer that was given while its item was shown
-stays with the session when a later answer hides the item, so that it is there again if that one is changed back; it does not count.
+Used by the API's sessions. Answers are validated as in a whole attempt (`packing`), against the earlier answers. An
+answer remains in the session when a later answer hides its item, so it is restored if that answer is changed back;
+while hidden it does not count.
 """
 
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from stanine.domain.scoring.index_entry import IndexEntry, item_forms
 
 
 class Settled(msgspec.Struct, frozen=True):
-    """What a session comes to: the answers that count, and the required items and attributes that are missing, in the form's order."""
+    """State of a session: the answers that count, and the missing required ones in form order."""
 
     answers: dict[str, Answer]
     missing_items: tuple[str, ...] = ()
@@ -24,7 +25,7 @@ class Settled(msgspec.Struct, frozen=True):
 
 
 class SessionForm:
-    """One form as sessions need it. Made once per index entry and kept."""
+    """One form prepared for sessions. Created once per index entry and kept."""
 
     def __init__(self, entry: IndexEntry) -> None:
         self.entry = entry
@@ -34,7 +35,7 @@ class SessionForm:
             if any(item.conditions for item in entry.items)
             else None
         )
-        #: Whether an answer can be judged only beside the others.
+        #: Whether validating an answer requires the other answers.
         self.needs_all = self._showing is not None or any(
             item.distinct_from is not None for item in entry.items
         )
@@ -46,9 +47,10 @@ class SessionForm:
         saved: Mapping[str, Answer],
         attributes: Mapping[str, AttributeValue],
     ) -> None:
-        """Check the answers of one save, None where one is removed; `saved`: those before it, which may be left out unless `needs_all`.
+        """Validate the answers of one save; None removes an answer.
 
-        Raises InvalidAttempt with all faults: an answer that its item does not take, or to an item that is not shown.
+        `saved`: the answers before it; may be omitted unless `needs_all`. Raises InvalidAttempt with all errors: an
+        invalid answer, or an answer to an item that is not shown.
         """
         merged = {**saved, **given}
         hidden = self._hidden(merged, attributes)
@@ -66,7 +68,10 @@ class SessionForm:
     def settle(
         self, saved: Mapping[str, Answer], attributes: Mapping[str, AttributeValue]
     ) -> Settled:
-        """Return what counts of a session, and what is missing. An item that may be shown only is never required."""
+        """Return the answers that count, and what is missing.
+
+        Items whose visibility is unknown are not required.
+        """
         states = self._states(saved, attributes)
         answers = {
             item.id: saved[item.id]
@@ -106,4 +111,4 @@ class SessionForm:
                 for place, shown in self._showing.states(given, attributes)
             }
         except (TypeError, ValueError):
-            return {}  # an answer of a wrong type, which the packer names
+            return {}  # an answer of a wrong type; the packer reports it

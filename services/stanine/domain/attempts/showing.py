@@ -1,4 +1,7 @@
-"""Which items of a form were shown, by what was answered before them (DESIGN 4.1, `when`). Used by `packing`, and by pages and sessions."""
+"""Visibility of items by the earlier answers (DESIGN 4.1, `when`).
+
+Used by `packing`, pages and sessions.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,7 +12,7 @@ from stanine.domain.scoring.index_entry import IndexEntry
 
 
 class Showing:
-    """The conditions of one form, ready to be asked."""
+    """The compiled conditions of one form."""
 
     def __init__(self, entry: IndexEntry, forms: tuple[ItemForm, ...]) -> None:
         self._entry, self._forms = entry, forms
@@ -18,13 +21,13 @@ class Showing:
         self._sections = {item: section for section in entry.sections for item in section.items}
 
     def hidden(self, given: Mapping[int, Any], attributes: Mapping[str, Any]) -> list[int]:
-        """Return the places of the items that were not shown. `given`: the answers by place."""
+        """Return the indices of the items not shown. `given`: the answers by index."""
         return [place for place, shown in self.states(given, attributes) if shown is False]
 
     def states(
         self, given: Mapping[int, Any], attributes: Mapping[str, Any]
     ) -> Iterator[tuple[int, bool | None]]:
-        """Yield each item's place and whether it is shown: None where something earlier is missing."""
+        """Yield each item's index and whether it is shown: None if an earlier answer is missing."""
         values: dict[str, Any] = {
             name: value for name, value in attributes.items() if value is not None
         }
@@ -39,7 +42,7 @@ class Showing:
             yield place, shown
 
     def why(self, place: int) -> str:
-        """Return the conditions of an item as the document writes them."""
+        """Return the conditions of an item as written in the document."""
         item = self._entry.items[place]
         section = self._sections.get(item.id)
         written = [
@@ -53,7 +56,7 @@ class Showing:
 
 
 def _named(form: ItemForm, answer: Any) -> Iterator[tuple[str, Any]]:
-    """Yield what conditions may name of an answer."""
+    """Yield the values of an answer that conditions can name."""
     missing = {option.value for option in form.options if option.missing}
     match form.type:
         case "Choice":

@@ -1,13 +1,16 @@
-"""Formulas and conditions (DESIGN 4.1, Formulas): a text is checked once, when it is published, and evaluated as a tree of our own.
+"""Formulas and conditions (DESIGN 4.1, Formulas).
+
+A text is checked once, at publication, and evaluated as a tree of records:
 
     lexing, parsing   text → syntax with positions; the limits are checked first
-    names             what the names in a text mean: the argument that connects this package with a document
+    names             meaning of the names in a text: the argument that connects this package with a document
     checking          syntax + names → Formula or Condition, or every error with its position
     tree              the checked tree: frozen records without positions, part of a scoring plan and of a form's structure
     evaluation        a Formula over a batch of attempts (NumPy; not for the API or the operator)
     conditions        a Condition (`when`) for one attempt (no NumPy)
-    bounds            between which numbers a Formula can lie
-    dependencies      the order in which scales are computed, or the cycles among them
+    bounds            lowest and highest value of a Formula
+    dependencies      the order in which scales are computed, or their cycles
 
-No text is ever executed: there is no `eval`, no attribute access, no call of anything but the functions listed in `lexing.FUNCTIONS`.
+No text is ever executed: there is no `eval`, no attribute access, no call except of the functions in
+`lexing.FUNCTIONS`.
 """

@@ -1,7 +1,7 @@
-"""Between which numbers a formula can lie, by interval arithmetic. Called when an instrument is published, for a scale's `range`.
+"""Bounds of a formula's value by interval arithmetic. Called at publication, for a scale's `range`.
 
-The bounds are safe, not narrow: a name that stands twice may take two values at once. Each step is one that the evaluation makes, and
-float64 rounds monotonically, so that no value lies outside by rounding either.
+The bounds are safe, not tight: a name that occurs twice may take two values at once. Each step mirrors a step of the
+evaluation, and float64 rounds monotonically, so rounding cannot move a value outside.
 """
 
 import math
@@ -50,10 +50,10 @@ def bounds(
     *,
     pass_over: bool = False,
 ) -> Bounds | None:
-    """Return the lowest and highest value that a formula can have, or None if it may be unbounded or never has a value.
+    """Return the lowest and highest value of a formula; None if unbounded or never defined.
 
-    `names` are the bounds of the formula's names, `tables` those of the scores in its lookups; what is absent or None is unbounded.
-    `pass_over` says that the scale has `minValid`, so that lists may lack elements.
+    `names`: bounds of the formula's names; `tables`: bounds of the scores in its lookups; absent or None means
+    unbounded. `pass_over`: the scale has `minValid`, so lists may lack elements.
     """
     found = _Bounder(names, tables or {}, pass_over=pass_over).find(formula.tree)
     if found is None or not (math.isfinite(found.low) and math.isfinite(found.high)):
@@ -62,7 +62,7 @@ def bounds(
 
 
 class _Bounder:
-    """Finds intervals; None is that of what never has a value."""
+    """Computes intervals; None is the interval of an expression that never has a value."""
 
     def __init__(
         self,
@@ -103,7 +103,8 @@ class _Bounder:
             case "sum":
                 return self._sum(lows, highs)
         if self._pass_over:
-            # A mean of some of them; its sum is rounded once an element, so that it may leave their range by that.
+            # A mean of a subset. Its sum is rounded once per element, so the mean may exceed the elements' range by
+            # that.
             slack = len(lows) * 2.0**-52 * max(map(abs, (*lows, *highs)))
             return _Interval(min(lows) - slack, max(highs) + slack)
         total = self._sum(lows, highs)
@@ -111,7 +112,7 @@ class _Bounder:
 
     def _sum(self, lows: list[float], highs: list[float]) -> _Interval:
         if self._pass_over and len(lows) > 1:
-            # What is passed over adds nothing; the last one cannot be, so that the sum of one is its own.
+            # Skipped elements add nothing. The last element cannot be skipped: a sum of one element is that element.
             return _Interval(
                 min(*lows, _added(min(0.0, low) for low in lows)),
                 max(*highs, _added(max(0.0, high) for high in highs)),

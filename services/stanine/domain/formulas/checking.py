@@ -1,4 +1,7 @@
-"""Checks the text of a formula or condition against the names it may use. Called by the checks of a document, when it is published."""
+"""Checks a formula or condition against the names it may use.
+
+Called by the document checks at publication.
+"""
 
 from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
@@ -46,21 +49,21 @@ from stanine.domain.formulas.tree import (
 from stanine.domain.instruments.decoding import quote, several
 from stanine.domain.limits import MAX_TERMS
 
-#: Errors of a document up to which an unknown name is compared with all known ones: that takes milliseconds for a long form.
+#: Maximum of errors up to which an unknown name is compared with all known ones: milliseconds for a long form.
 _HINTS = 10
 
 
 class Allowance:
-    """How many items the ranges of all texts of a document may come to; a collector like Faults, passed to each check.
+    """Budget for the expansion of the ranges of all texts of a document; shared by the checks.
 
-    What is short as text can be long written out: `sum(p1..p2000)`. Beyond the allowance every range is refused.
+    A short text can expand to many items: `sum(p1..p2000)`. Beyond the budget every range is rejected.
     """
 
     def __init__(self, left: int = MAX_TERMS) -> None:
         self.left = left
 
     def take(self, items: int) -> bool:
-        """Take so many from the allowance, or all that is left and tell that it was too little."""
+        """Subtract an amount; if the budget is too small, set it to 0 and return false."""
         self.left, is_enough = max(0, self.left - items), items <= self.left
         return is_enough
 
@@ -68,7 +71,10 @@ class Allowance:
 def check_formula(
     text: str, names: Names, place: str, faults: Faults, allowance: Allowance | None = None
 ) -> Formula | None:
-    """Return the checked formula, or None and all its errors in `faults`, each at `place` with its position in the text."""
+    """Return the checked formula, or None and add all errors to `faults`.
+
+    Each fault has `place` and, in its message, the position in the text.
+    """
     checked = _check(text, names, place, faults, allowance, condition=False)
     if checked is None:
         return None
@@ -89,9 +95,9 @@ def check_formula(
 def check_condition(
     text: str, names: Names, place: str, faults: Faults, allowance: Allowance | None = None
 ) -> Condition | None:
-    """Return the checked condition of a `when`, or None and all its errors in `faults`.
+    """Return the checked condition of a `when`, or None; errors go to `faults`.
 
-    Scales in `names` are refused with the reason that a condition uses items and attributes only.
+    Scales in `names` are rejected with the reason that a condition uses items and attributes only.
     """
     checked = _check(text, names, place, faults, allowance, condition=True)
     return None if checked is None else Condition(checked[1], tuple(checked[0].uses))
@@ -120,7 +126,7 @@ def _check(
     try:
         typed = checker.check(syntax)
         tree = checker.number(typed)
-    except FormulaError as error:  # too large to be written out: there is nothing to go on with
+    except FormulaError as error:  # too large to expand: there is no text to check
         checker.errors.append(error)
     for one in sorted(checker.errors, key=lambda one: one.at):
         note(one.at, one.code, one.detail)
@@ -128,21 +134,24 @@ def _check(
 
 
 class _Typed(NamedTuple):
-    """A part of the text: what it is, and its tree."""
+    """A part of the text: its type and its tree."""
 
     at: int
     kind: Literal["Number", "Text", "Mixed", "Null", "Faulty"]
     node: Node
-    #: What it names, if it is a name.
+    #: The name's meaning, if the part is a name.
     resolved: Resolved | None = None
 
 
-#: Stands for what has an error already, so that nothing is said of what follows from it.
+#: Placeholder of a part with an error, so that consequential errors are not reported.
 _FAULTY: Node = Null()
 
 
 class _Checker:
-    """Converts syntax to a tree, in two stack frames a level of brackets: the deepest text stays far from any limit."""
+    """Converts syntax to a tree.
+
+    Uses two stack frames per level of brackets, far from the recursion limit.
+    """
 
     def __init__(self, names: Names, allowance: Allowance, *, condition: bool, hints: int) -> None:
         self._names = names
@@ -152,7 +161,7 @@ class _Checker:
         self._items = tuple(names.items)
         self._order = {item: place for place, item in enumerate(self._items)}
         self.errors: list[FormulaError] = []
-        #: Every name with the ways it is used, in the order of the text.
+        #: Every name with its uses, in the order of the text.
         self.uses: dict[str, set[str]] = {}
         self.tables: dict[str, None] = {}
 
@@ -162,7 +171,7 @@ class _Checker:
         return typed
 
     def number(self, typed: _Typed) -> Node:
-        """Return the tree of what must be a number, noting that it is none."""
+        """Return the tree of a part that must be a number; otherwise add an error."""
         if typed.kind in ("Text", "Mixed"):
             what = (
                 f'"{typed.resolved.name}" is a text or can be one, which'
@@ -239,7 +248,7 @@ class _Checker:
             if sides is None:
                 return _Typed(part.at, "Faulty", _FAULTY)
             (matched if _by_value(left, right) else compared).append(sides[0])
-            # As a number for a mixed element, which leaves it a number for the others.
+            # As for a mixed element, which remains a number for the others.
             right_node = sides[1] if _by_value(left, right) else right_node
         return _Typed(
             part.at,
@@ -250,7 +259,7 @@ class _Checker:
     def _relate(
         self, at: int, operator: str, left: _Typed, right: _Typed
     ) -> tuple[Node, Node] | None:
-        """Return the two sides of a comparison, or None and the error noted."""
+        """Return the two sides of a comparison, or None after adding an error."""
         if "Faulty" in (left.kind, right.kind):
             return None
         if not _by_value(left, right):
@@ -285,7 +294,7 @@ class _Checker:
         return sides[0], sides[1]
 
     def _is_missing_option(self, name: _Typed, text: _Typed) -> bool:
-        """Tell whether a condition compares an item with its `missing` option, which it sees as a text."""
+        """Return whether a condition compares an item with its `missing` option, to it a text."""
         return (
             self._condition
             and name.resolved is not None
@@ -294,7 +303,7 @@ class _Checker:
         )
 
     def _check_text(self, name: _Typed, text: _Typed) -> None:
-        """Note a text that the name never is."""
+        """Add an error if the name can never equal the text."""
         if (
             name.resolved is None
             or name.resolved.texts is None
@@ -373,7 +382,7 @@ class _Checker:
         return Answered(tuple(items))
 
     def _elements_of(self, elements: "tuple[Syntax | Range, ...]") -> Iterator[Syntax]:
-        """Yield the elements of a list, ranges written out."""
+        """Yield the elements of a list, ranges expanded."""
         for element in elements:
             if not isinstance(element, Range):
                 yield element
@@ -413,7 +422,7 @@ class _Checker:
         )
 
     def _note(self, at: int, code: Code, detail: str) -> None:
-        # A range may be wrong in many items at one position: the first says enough.
+        # A range may be invalid for several items at one position; report the first.
         if not any(error.at == at for error in self.errors):
             self.errors.append(FormulaError(at, code, detail))
 
@@ -431,7 +440,7 @@ _HANDLERS: dict[type, Any] = {
 
 
 def _by_value(left: _Typed, right: _Typed) -> bool:
-    """Tell whether a comparison is one of values, texts among them, or one of numbers."""
+    """Return whether a comparison is of values (texts possible) or of numbers."""
     return not {left.kind, right.kind}.isdisjoint(("Text", "Mixed"))
 
 
