@@ -1,7 +1,8 @@
-"""Evaluates the condition of a `when` for one attempt. Called where attempts are validated and where pages choose what to show; no NumPy.
+"""Evaluates the condition of a `when` for one attempt. No NumPy.
 
-It differs from a formula in what an item can be: not shown (a comparison that uses such an item is 0) and answered by a `missing` option
-(which a comparison with a text sees as its value).
+Used for validating attempts and for choosing what pages show. Differs from a formula in the states of an item: not
+shown (a comparison that uses such an item is 0), and answered by a `missing` option (whose value a comparison with a
+text sees).
 """
 
 import math
@@ -46,17 +47,17 @@ class _Shown(Enum):
     NOT_SHOWN = "not shown"
 
 
-#: Stands for an item that its own condition, or its section's, does not show.
+#: Value of an item that its own condition, or its section's, hides.
 NOT_SHOWN: Final = _Shown.NOT_SHOWN
 
-#: What is known of a name: a number, a text, `Missing`, `NOT_SHOWN`, None for no answer. A whole Multiple, Ranking, Text or Date item is
-#: answered if it is anything but the last three.
+#: Value of a name: a number, a text, `Missing`, `NOT_SHOWN`, None for no answer. A whole Multiple, Ranking, Text or
+#: Date item is answered unless it has one of the last three.
 Seen = Any
 Values = Mapping[str, Seen]
 
 
 class _No(IntEnum):
-    """Why there is no number. Of several the greatest counts."""
+    """Reasons for the lack of a number, by precedence: the greatest counts."""
 
     FAILED = 1
     NULL = 2
@@ -68,9 +69,10 @@ _Step = Callable[[Values], _Result]
 
 
 def compile_condition(condition: Condition) -> Callable[[Values], bool | None]:
-    """Return a function that tells whether an item with this condition is shown; None if something is missing, or divided by zero.
+    """Return a function that evaluates whether an item with this condition is shown.
 
-    Its argument maps the condition's names to what is known of them; an absent name has no answer. Threads may share the function.
+    It returns None if a value is missing or a divisor is zero. Its argument maps the condition's names to their values;
+    an absent name has no answer. Thread-safe.
     """
     step = _compile(condition.tree)
 
@@ -107,7 +109,7 @@ def _reference(node: Reference) -> _Step:
 
 
 def _strictly(operands: Iterable[Node], work: Callable[[list[float]], float]) -> _Step:
-    """Return a step that needs all its operands."""
+    """Return a step that requires all its operands."""
     steps = []
     for operand in operands:
         steps.append(_COMPILERS[type(operand)](operand))  # noqa: PERF401 - a comprehension is a frame more for each depth
@@ -153,7 +155,7 @@ def _compared(relation: str) -> Callable[[list[float]], float]:
 
 
 def _hidden_is_false(step: _Step) -> _Step:
-    """Return the step of a comparison, which is 0 if it uses an item that is not shown."""
+    """Return the step of a comparison: 0 if it uses an item that is not shown."""
 
     def run(values: Values) -> _Result:
         result = step(values)
@@ -167,7 +169,7 @@ def _compare(node: Compare) -> _Step:
 
 
 def _match(node: Match) -> _Step:
-    # With a number, an item's `missing` option is no answer; with a text, it is what was chosen.
+    # Compared with a number, a `missing` option is no answer; compared with a text, it is the chosen option.
     sees_missing = all(isinstance(side, Text | Reference) for side in (node.left, node.right))
     left, right = _value(node.left, sees_missing), _value(node.right, sees_missing)
     wanted = node.operator == "=="
@@ -183,7 +185,7 @@ def _match(node: Match) -> _Step:
 
 
 def _value(node: Node, sees_missing: bool) -> Callable[[Values], Any]:
-    """Return a step to the value of a side: a text or a number."""
+    """Return a step that yields the value of a side: a text or a number."""
     if isinstance(node, Text):
         text = node.value
         return lambda _: text
@@ -260,7 +262,7 @@ def _aggregate(node: Aggregate) -> _Step:
 
 def _sum(numbers: list[float]) -> float:
     total = 0.0
-    for number in numbers:  # from left to right: Python's own sum compensates from 3.12 on
+    for number in numbers:  # left to right: sum() compensates since Python 3.12
         total += number
     return total
 
@@ -315,7 +317,7 @@ _RELATIONS: dict[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-#: `lookup` is no part of conditions.
+#: Conditions have no `lookup`.
 _COMPILERS: dict[type, Callable[[Any], _Step]] = {
     Number: _number,
     Null: _null,

@@ -1,24 +1,27 @@
-"""The order in which scales are computed: every part before what is made of it. Called by the checks of a document and by its plan."""
+"""Topological order of scales: parts before the scales that use them.
+
+Called by the checks of a document and by its plan.
+"""
 
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 
 class Order(NamedTuple):
-    """The scales that can be computed, in order; and the cycles, each as the scales that are made of one another."""
+    """The computable scales in order, and the cycles, each as a chain of scales that use the next."""
 
     order: tuple[str, ...]
     cycles: tuple[tuple[str, ...], ...]
 
 
 def order(parts: Mapping[str, Collection[str]]) -> Order:
-    """Return an order of scales in which each follows its parts, otherwise as given; parts that are no scales of the mapping are ignored.
+    """Return an order in which each scale follows its parts, otherwise as given.
 
-    A scale in a cycle, or made of one that is, has no place in the order. A cycle begins with the scale that is given first: `("a", "b")`
-    says that a is made of b and b of a.
+    Parts that are not scales of the mapping are ignored. A scale that is in a cycle, or uses one that is, is not in the
+    order. A cycle begins with the scale that is given first: `("a", "b")` means that a uses b and b uses a.
     """
     done: dict[str, None] = {}
-    #: Scales from which a cycle can be reached.
+    #: Scales from which a cycle is reachable.
     stuck: set[str] = set()
     cycles: dict[tuple[str, ...], None] = {}
     for scale in parts:
@@ -33,10 +36,8 @@ def _visit(
     stuck: set[str],
     cycles: dict[tuple[str, ...], None],
 ) -> None:
-    """Walk depth first without recursion: a chain of scales may be long."""
-    path: dict[
-        str, list[str]
-    ] = {}  # the scales being visited, each with the parts still to be seen
+    """Depth-first search without recursion: a chain of scales may be long."""
+    path: dict[str, list[str]] = {}  # the scales being visited, each with its remaining parts
     if root in done or root in stuck:
         return
     path[root] = _own(root, parts)

@@ -1,10 +1,12 @@
-"""Evaluates a formula over a batch of attempts as NumPy vectors. Called by the kernel; the API and the operator do not load it.
+"""Evaluates a formula over a batch of attempts as NumPy vectors.
 
-Every step works element by element, so that a row's bits do not depend on its batch. A row has a value, or is null, or failed (a division
-by zero, or a result that is not finite). Both branches of an `if` are computed for all rows and each row takes its own, so that a failure
-counts only where the branch is the chosen one; `and` and `or` drop in the same way what stands after the operand that decides.
+Called by the kernel; the API and the operator do not load it. Every step is elementwise, so a row's bits do not depend
+on its batch. A row has a value, or is null, or failed (a division by zero, or a result that is not finite). Both
+branches of an `if` are computed for all rows and each row selects its own, so a failure counts only in the selected
+branch; likewise `and` and `or` ignore the operands after the one that decides.
 
-Null has precedence over failure: where an operand is null and another failed, the result is null, as MissingValue precedes DivisionByZero.
+Null has precedence over failure: where an operand is null and another failed, the result is null, as MissingValue
+precedes DivisionByZero.
 """
 
 from collections.abc import Callable, Mapping
@@ -43,9 +45,10 @@ Value = int | float | str
 
 
 class NumberColumn(NamedTuple):
-    """A name's numbers, one a row. What stands where `null` is set has no meaning.
+    """Numbers of a name, one per row, meaningless where `null` is set.
 
-    `valid` says which rows count as having a value, for `minValid` and the result's `valid`. None: all that are not null.
+    `valid`: the rows that count as having a value, for `minValid` and the result's `valid`. None: all that are not
+    null.
     """
 
     values: Floats
@@ -54,7 +57,7 @@ class NumberColumn(NamedTuple):
 
 
 class ValueColumn(NamedTuple):
-    """A name's values, one a row: `codes` are places in `values`. What stands where `null` is set has no meaning."""
+    """Values of a name, one per row: `codes` index `values`, meaningless where `null` is set."""
 
     codes: npt.NDArray[Any]
     values: tuple[Value, ...]
@@ -63,34 +66,40 @@ class ValueColumn(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What a formula is evaluated on; `Formula` names what each mapping must have."""
+    """Inputs of a formula; the fields of `Formula` list the names that each mapping needs."""
 
     rows: int
     numbers: Mapping[str, NumberColumn] = {}
     values: Mapping[str, ValueColumn] = {}
-    #: Where an item has an answer that is not a `missing` option.
+    #: Rows in which an item has an answer other than a `missing` option.
     answered: Mapping[str, Mask] = {}
-    #: The tables of scales: numbers to scores, NaN where there is no row.
+    #: The tables of scales: numbers to scores, NaN for no row.
     lookups: Mapping[str, Callable[[Floats], Floats]] = {}
 
 
 class Outcome(NamedTuple):
-    """What came of a formula, one a row. `null` and `division` exclude each other; `too_few` has precedence over both."""
+    """Results of a formula, one per row.
+
+    `null` and `division` exclude each other; `too_few` has precedence over both.
+    """
 
     #: 0.0 where there is no value, never -0.0.
     values: Floats
     null: Mask
     #: A division by zero, or a number that is not finite.
     division: Mask
-    #: How many of the formula's names have a value.
+    #: Number of the formula's names with a value.
     valid: npt.NDArray[np.int64]
     too_few: Mask
 
 
 def evaluate(formula: Formula, batch: Batch, min_valid: int | None = None) -> Outcome:
-    """Return a formula's results. With `min_valid`, lists pass over what is null, and fewer items with a value are too few."""
+    """Return a formula's results.
+
+    With `min_valid`, lists skip nulls, and fewer items with a value are too few.
+    """
     evaluator = _Evaluator(batch, pass_over=min_valid is not None)
-    with np.errstate(all="ignore"):  # what is not finite is seen to below
+    with np.errstate(all="ignore"):  # results that are not finite are handled below
         result = evaluator.evaluate(formula.tree)
     has_value = [_has_value(name, batch) for name in formula.names]
     valid = np.zeros(batch.rows, dtype=np.int64)
@@ -102,7 +111,7 @@ def evaluate(formula: Formula, batch: Batch, min_valid: int | None = None) -> Ou
             items += mask
     shape = (batch.rows,)
     return Outcome(
-        # Adding 0.0 makes 0.0 of -0.0.
+        # Adding 0.0 converts -0.0 to 0.0.
         np.where(result.null | result.failed, 0.0, np.broadcast_to(result.values, shape)) + 0.0,
         np.array(np.broadcast_to(result.null, shape)),
         np.array(np.broadcast_to(result.failed, shape)),
@@ -120,7 +129,10 @@ def _has_value(name: str, batch: Batch) -> Mask:
 
 
 class _Vector(NamedTuple):
-    """Values, where they are null, where they failed; 0.0 stands where there is none. Constants have no dimension and broadcast."""
+    """Values, their nulls and failures; 0.0 where there is no value.
+
+    Constants have no dimension and broadcast.
+    """
 
     values: Any
     null: Any
@@ -201,7 +213,7 @@ class _Evaluator:
         return self._logic(node.operands, deciding=True)
 
     def _logic(self, operands: tuple[Node, ...], *, deciding: bool) -> _Vector:
-        """Return what `and` (0 decides) or `or` (a true value decides) make of their operands, from left to right."""
+        """Combine the operands of `and` (0 decides) or `or` (a true value decides), left to right."""
         is_open, null, failed = np.True_, _NO, _NO
         for operand in operands:
             one = self.evaluate(operand)
@@ -289,12 +301,12 @@ class _Evaluator:
         return _Vector(np.where(null | operand.failed, 0.0, scores), null, operand.failed & ~null)
 
     def _side(self, node: Node) -> "_Side":
-        """Return a side of a Match: the values that it can have, and which of them each row has."""
+        """Return the possible values of a side of a Match, and each row's value."""
         if isinstance(node, Text):
             return _Side((node.value,), np.int64(0), _NO, _NO)
         if isinstance(node, Reference):
             column = self._batch.values[node.name]
-            # Values that nobody can have still need a table of one entry.
+            # A table without possible values still needs one entry.
             return _Side(
                 column.values or ("",), np.where(column.null, 0, column.codes), column.null, _NO
             )
@@ -322,7 +334,7 @@ class _Evaluator:
 
 
 class _Side(NamedTuple):
-    """A side of a Match. `rows` are places in `values`, or numbers if `values` is None."""
+    """A side of a Match. `rows` are indices into `values`, or numbers if `values` is None."""
 
     values: tuple[Value, ...] | None
     rows: Any
@@ -345,7 +357,7 @@ def _identity(value: Value) -> Any:
 
 
 def _relation(operator: str, left: Any, right: Any, left_of: _Vector, right_of: _Vector) -> _Vector:
-    """Return the comparison of two numbers that were rounded to 9 decimals."""
+    """Compare two numbers that were rounded to 9 decimals."""
     match operator:
         case "==":
             result = left == right
@@ -364,7 +376,7 @@ def _relation(operator: str, left: Any, right: Any, left_of: _Vector, right_of: 
 
 
 def _is_true(vector: _Vector) -> Any:
-    """Tell where a value differs from 0, as a comparison sees it. False where there is none."""
+    """Return whether a value differs from 0, as comparisons do. False where there is none."""
     return nine(vector.values) != 0
 
 

@@ -1,6 +1,7 @@
-"""Splits the text of a formula into tokens, its limits checked first. Called by `parsing`.
+"""Splits a formula into tokens after checking its limits. Called by `parsing`.
 
-The limits hold before anything is built from the text: its length, then the depth of its brackets, which bounds every recursion after it.
+The limits are checked before anything is built: the length, then the nesting of brackets, which bounds every later
+recursion.
 """
 
 import re
@@ -9,19 +10,19 @@ from typing import Literal, NamedTuple, get_args
 from stanine.domain.errors import Code
 from stanine.domain.scoring.rounding import Mode
 
-#: Characters of a formula, and brackets within brackets (those of calls included).
+#: Maximum of characters of a formula, and of nested brackets (those of calls included).
 MAX_LENGTH = 4_096
 MAX_NESTING = 32
 
-#: Functions of a list, and those with arguments of their own.
+#: Functions of a list, and those with other arguments.
 LIST_FUNCTIONS = ("min", "max", "sum", "mean")
 FUNCTIONS = (*LIST_FUNCTIONS, "count", "answered", "if", "abs", "round", "lookup")
-#: Words that no item, scale, attribute or profile may have as its id.
+#: Reserved words: no item, scale, attribute or profile may have them as its id.
 WORDS = frozenset({"and", "or", "not", "null", *FUNCTIONS})
-#: The modes of rounding. They stand where no name can, so that an id may be one.
+#: The modes of rounding. They occur where no name can, so an id may be one.
 MODES: tuple[Mode, ...] = get_args(Mode)
 
-#: ASCII throughout: a digit or letter of another script that looks like one of ours is refused.
+#: ASCII only: a similar digit or letter of another script is rejected.
 _TOKEN = re.compile(
     r"(?P<space>[ \t\r\n]+)"
     r"|(?P<number>[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
@@ -30,7 +31,7 @@ _TOKEN = re.compile(
     r"|(?P<operator>\.\.|==|!=|<=|>=|[-+*/<>(),])"
 )
 _AFTER_NUMBER = re.compile(r"[A-Za-z0-9_.]")
-#: What people write who come from other languages, and what is meant.
+#: Operators of other languages, and the equivalents here.
 _HINTS = {
     "=": "write == to compare",
     "!": "write `not`, or != to compare",
@@ -43,7 +44,7 @@ _HINTS = {
 
 
 class FormulaError(Exception):
-    """Raised at the first character of a text that is no formula: `at` counts from 0."""
+    """Raised at the first character that is not part of a formula: `at` counts from 0."""
 
     def __init__(self, at: int, code: Code, detail: str) -> None:
         super().__init__(at, code, detail)
@@ -51,7 +52,7 @@ class FormulaError(Exception):
 
 
 class Token(NamedTuple):
-    """A piece of the text. A text's quotes are taken off; the last token is the end."""
+    """A part of the text. Texts have no quotes; the last token is the end."""
 
     kind: Literal["number", "name", "text", "operator", "end"]
     text: str
@@ -59,7 +60,10 @@ class Token(NamedTuple):
 
 
 def tokens(text: str) -> list[Token]:
-    """Return the tokens of a formula and an end token. Raises FormulaError: too long, too deep, or a character that has no meaning."""
+    """Return the tokens of a formula and an end token.
+
+    Raises FormulaError: too long, too deep, or an invalid character.
+    """
     if len(text) > MAX_LENGTH:
         raise FormulaError(
             MAX_LENGTH, "TooLong", f"it has {len(text)} characters; {MAX_LENGTH} are allowed"
@@ -90,7 +94,7 @@ def tokens(text: str) -> list[Token]:
 
 
 def position(text: str, at: int) -> str:
-    """Return where a character is, as a sentence names it: `character 7`, or with the line if there are several."""
+    """Return a position for an error message: `character 7`, with the line if there are several."""
     if "\n" not in text:
         return f"character {at + 1}"
     before = text[:at]

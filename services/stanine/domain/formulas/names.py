@@ -1,17 +1,18 @@
-"""What the names in a formula or a condition mean. Made from a document by its checks, passed to `checking`.
+"""Meaning of the names in a formula or condition.
 
-A name is an item, an option of a Multiple or Ranking item (`m1.a`), an attribute or a score of a scale (`mood`, `mood.t`).
+The checks create it from a document and pass it to `checking`. A name is an item, an option of a Multiple or Ranking
+item (`m1.a`), an attribute or a score of a scale (`mood`, `mood.t`).
 """
 
 from typing import Literal
 
 import msgspec
 
-#: What a name's value is. Number: a number. Text: a text, so that == and != are all that can be done with it. Mixed: a Choice or an
-#: attribute whose values are numbers and texts, == and != only. Whole: an item that only `answered` may name (Multiple, Ranking, Text,
-#: Date).
+#: Type of a name's value. Number: a number. Text: a text, for == and != only. Mixed: a Choice or an attribute whose
+#: values are numbers and texts, for == and != only. Whole: an item that only `answered` may name (Multiple, Ranking,
+#: Text, Date).
 Kind = Literal["Number", "Text", "Mixed", "Whole"]
-#: The scores of a scale beside its raw score, as they stand after the dot.
+#: The derived scores of a scale, as written after the dot.
 DERIVED = ("score", "z", "t", "sten", "stanine", "percentile")
 
 
@@ -19,11 +20,12 @@ class Named(msgspec.Struct, frozen=True):
     """One item or attribute."""
 
     kind: Kind
-    #: The texts among its values, without those of `missing` options; None if any text is possible (an attribute of type Text).
+    #: The texts among its values, without those of `missing` options; None if any text is possible (an attribute of
+    #: type Text).
     texts: tuple[str, ...] | None = ()
-    #: The texts of its `missing` options: in a formula null, in a condition comparable.
+    #: The texts of its `missing` options: null in a formula, comparable in a condition.
     missing_texts: tuple[str, ...] = ()
-    #: The options of a Multiple or Ranking item, which stand after the dot.
+    #: The options of a Multiple or Ranking item, as written after the dot.
     options: tuple[str, ...] = ()
 
 
@@ -32,9 +34,9 @@ class Names(msgspec.Struct, frozen=True):
 
     items: dict[str, Named]
     attributes: dict[str, Named] = {}
-    #: Each scale with those of DERIVED that it has. A condition has none.
+    #: Each scale with its derived scores of DERIVED. A condition has none.
     scales: dict[str, tuple[str, ...]] = {}
-    #: The scales with a table, which `lookup` may name. A condition has none.
+    #: The scales with a table, for `lookup`. A condition has none.
     tables: frozenset[str] = frozenset()
-    #: Items that exist and may not be used here, because they come later than the item or section with the condition.
+    #: Items that a condition may not use because they come after its item or section.
     later: frozenset[str] = frozenset()

@@ -1,8 +1,11 @@
-"""Parses the text of a formula by recursive descent: one method a level of binding, from the weakest. Called by `checking`.
+"""Parses a formula by recursive descent: one method per level of precedence, from the weakest.
+
+Called by `checking`.
 
     or  <  and  <  not  <  == != < <= > >= (one only)  <  + -  <  * /  <  signs  <  values, calls, brackets
 
-A row of `not` or of signs is read in a loop and chains are flat, so that only brackets nest: `lexing.MAX_NESTING` bounds the recursion.
+Repeated `not` and signs are read in a loop and chains are flat, so only brackets nest: `lexing.MAX_NESTING` bounds the
+recursion.
 """
 
 import math
@@ -26,7 +29,7 @@ _COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 
 
 def parse(text: str) -> Syntax:
-    """Return the syntax of a text. Raises FormulaError with the position of the first error, whatever the text, and nothing else."""
+    """Return the syntax of a text. Raises only FormulaError, with the position of the first error."""
     found = tokens(text)
     if len(found) == 1:
         raise FormulaError(0, "Syntax", "it is empty")
@@ -74,7 +77,7 @@ class _Parser:
             self._next += 1
             inversions += 1
         result = self._relation()
-        # An even number of them still makes 1 of what is true.
+        # An even number of `not` still converts a true value to 1.
         for _ in range(0 if inversions == 0 else 2 - inversions % 2):
             result = Inversion(at, result)
         return result
@@ -229,7 +232,7 @@ class _Parser:
             first = self._word("the first item of a range")
             self._next += 1
             return Range(first.at, first, self._word("the last item of a range"))
-        # In count, the comparison after the list belongs to all of it.
+        # In count, the comparison after the list applies to all its elements.
         return self._sum() if function == "count" else self.disjunction()
 
     def _word(self, what: str) -> Name:

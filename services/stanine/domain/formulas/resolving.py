@@ -1,4 +1,4 @@
-"""Finds what a name in a formula or condition means, or why it means nothing here. Called by `checking`."""
+"""Resolves a name in a formula or condition, or explains why it is invalid. Called by `checking`."""
 
 import difflib
 from typing import NamedTuple
@@ -20,7 +20,7 @@ class Resolved(NamedTuple):
 
 
 def resolve(name: str, names: Names, *, condition: bool, hint: bool) -> Resolved:
-    """Return what a name means in a formula or a condition; of an unknown one, with a hint at the nearest that is known."""
+    """Return the meaning of a name; for an unknown name, an error with the nearest known one."""
     base, dot, part = name.partition(".")
     if (found := names.items.get(base)) is not None:
         return _option(name, base, part, found) if dot else _whole(name, found)

@@ -1,4 +1,7 @@
-"""What a text says, with the position of each part and before any name is known. Made by `parsing`, read by `checking`."""
+"""Syntax of a text, with the position of each part, before names are resolved.
+
+Created by `parsing`, read by `checking`.
+"""
 
 from typing import NamedTuple
 
@@ -40,7 +43,7 @@ class Inversion(NamedTuple):
 
 
 class Chain(NamedTuple):
-    """Operands with + and -, * and /, `and`, or `or` between them: one operator fewer than operands."""
+    """Operands joined by + and -, * and /, `and`, or `or`; one operator fewer than operands."""
 
     at: int
     operators: tuple[str, ...]
@@ -57,7 +60,7 @@ class Relation(NamedTuple):
 
 
 class Call(NamedTuple):
-    """A function of a list or of a fixed number of values. `words` are a mode or a scale's name."""
+    """A function of a list or of a fixed number of values. `words`: a mode or a scale's name."""
 
     at: int
     function: str

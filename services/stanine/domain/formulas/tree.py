@@ -1,7 +1,7 @@
-"""The checked tree of a formula or condition: frozen records that mean the same wherever they are stored. Made by `checking` only.
+"""The checked tree of a formula or condition: frozen records without positions.
 
-No record knows its position in the text, so that two texts with one meaning are equal: `a+b` and `(a) + b`; ranges are written out.
-All are array-like for msgspec and tagged: a plan or a form that holds them encodes to the same bytes each time.
+Created by `checking` only. Texts with one meaning give equal trees: `a+b` and `(a) + b`; ranges are expanded. All
+records are array-like for msgspec and tagged, so a plan or a form that contains them always encodes to the same bytes.
 """
 
 from typing import Literal
@@ -14,7 +14,7 @@ Comparison = Literal["==", "!=", "<", "<=", ">", ">="]
 
 
 class _Node(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """What all nodes share."""
+    """Base of all nodes."""
 
 
 class Number(_Node, frozen=True):
@@ -24,7 +24,7 @@ class Number(_Node, frozen=True):
 
 
 class Text(_Node, frozen=True):
-    """A text in quotes. Stands in a Match only."""
+    """A text in quotes. Occurs in a Match only."""
 
     value: str
 
@@ -34,13 +34,19 @@ class Null(_Node, frozen=True):
 
 
 class Reference(_Node, frozen=True):
-    """The value of a name: item, `item.option`, attribute, score. A text or mixed one stands in a Match only."""
+    """The value of a name: item, `item.option`, attribute, score.
+
+    A text or mixed one occurs in a Match only.
+    """
 
     name: str
 
 
 class Arithmetic(_Node, frozen=True):
-    """Operands joined by + and -, or by * and /, from left to right: `operators` has one character fewer than operands."""
+    """Operands joined by + and -, or by * and /, left to right.
+
+    `operators` has one character fewer than there are operands.
+    """
 
     operators: str
     operands: "tuple[Node, ...]"
@@ -61,10 +67,10 @@ class Compare(_Node, frozen=True):
 
 
 class Match(_Node, frozen=True):
-    """== or != with a text, or with a name that can be one: 1 or 0. A number differs from every text.
+    """== or != with a text or a name that can be one: 1 or 0. A number differs from every text.
 
-    A Text or Reference is taken by its value, whatever that is. Every other side is a number; the Reference of a number that meets a mixed
-    name is therefore the only operand of an Arithmetic.
+    A Text or Reference is compared by its value, of either type. Every other side is a number; a Reference to a number
+    that is compared with a mixed name is therefore wrapped as the only operand of an Arithmetic.
     """
 
     operator: Literal["==", "!="]
@@ -73,13 +79,13 @@ class Match(_Node, frozen=True):
 
 
 class And(_Node, frozen=True):
-    """1 if all are true, 0 if one is 0, whatever is null."""
+    """1 if all are true, 0 if one is 0, even if others are null."""
 
     operands: "tuple[Node, ...]"
 
 
 class Or(_Node, frozen=True):
-    """1 if one is true, whatever is null, 0 if all are 0."""
+    """1 if one is true, even if others are null; 0 if all are 0."""
 
     operands: "tuple[Node, ...]"
 
@@ -106,7 +112,10 @@ class Aggregate(_Node, frozen=True):
 
 
 class Count(_Node, frozen=True):
-    """How many of these compare with the right side: `compared` as in Compare, `matched` as in Match. Their order has no meaning."""
+    """Number of elements that compare with the right side.
+
+    `compared` as in Compare, `matched` as in Match. Their order has no meaning.
+    """
 
     operator: Comparison
     compared: "tuple[Node, ...]"
@@ -115,7 +124,7 @@ class Count(_Node, frozen=True):
 
 
 class Answered(_Node, frozen=True):
-    """How many of these items have an answer that is not a `missing` option."""
+    """Number of these items with an answer other than a `missing` option."""
 
     items: tuple[str, ...]
 
@@ -135,7 +144,7 @@ class Round(_Node, frozen=True):
 
 
 class Lookup(_Node, frozen=True):
-    """The score that a scale's table has for x; null if it has none."""
+    """The score of x in a scale's table; null if it has no row."""
 
     operand: "Node"
     table: str
@@ -164,27 +173,30 @@ Node = (
 
 
 class Formula(msgspec.Struct, frozen=True, array_like=True):
-    """A checked formula: its tree, and what an evaluation must be given. All tuples are distinct names in the order of the text."""
+    """A checked formula: its tree, and the inputs of its evaluation.
+
+    All tuples are distinct names in the order of the text.
+    """
 
     tree: Node
-    #: All names: what a result counts as `items`. `m1.a` and `m1.b` are two.
+    #: All names: the `items` of a result. `m1.a` and `m1.b` are two.
     names: tuple[str, ...]
-    #: Those that are items or options of items: what `minValid` counts.
+    #: Items and options of items: those that `minValid` counts.
     items: tuple[str, ...]
-    #: Those needed as numbers (items, options of items, attributes, scores).
+    #: Names needed as numbers (items, options of items, attributes, scores).
     numbers: tuple[str, ...]
-    #: Those needed as texts or numbers, for a Match.
+    #: Names needed as texts or numbers, for a Match.
     values: tuple[str, ...]
-    #: The items needed for `answered`.
+    #: Items needed for `answered`.
     answered: tuple[str, ...]
-    #: Those of `numbers` that are scores: `mood`, `mood.t`. The scales before the dots must be finished first.
+    #: The scores among `numbers`: `mood`, `mood.t`. The scales before the dots must be finished first.
     scores: tuple[str, ...]
-    #: Scales whose tables `lookup` uses; no dependency.
+    #: Scales whose tables `lookup` uses; not a dependency.
     tables: tuple[str, ...]
 
 
 class Condition(msgspec.Struct, frozen=True, array_like=True):
-    """A checked `when`: its tree, and the distinct names that it uses in the order of the text."""
+    """A checked `when`: its tree, and its distinct names in the order of the text."""
 
     tree: Node
     names: tuple[str, ...]

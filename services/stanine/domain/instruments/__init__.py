@@ -1,1 +1,1 @@
-"""Instrument documents: read strictly, checked, and made records."""
+"""Instrument documents: strict reading, checks and records."""

@@ -1,6 +1,6 @@
-"""Which answers a Multiple or a Ranking takes, and the order in which they are numbered where an answer takes one byte.
+"""Permitted answers of a Multiple or Ranking, and their numbering where an answer takes one byte.
 
-Used by `points` (what each gives), `answer_codes` (packing) and `item_checks`.
+Used by `points` (the points of each), `answer_codes` (packing) and `item_checks`.
 """
 
 import functools
@@ -12,17 +12,17 @@ from stanine.domain.instruments.item_forms import ItemForm
 
 
 def is_alone(form: ItemForm, index: int) -> bool:
-    """Tell whether an option is chosen alone: one that is exclusive, or missing."""
+    """Return whether an option must be chosen alone: an exclusive or missing one."""
     return form.options[index].exclusive or form.options[index].missing
 
 
 def is_missing_choice(form: ItemForm, chosen: Collection[int]) -> bool:
-    """Tell whether what was chosen says that there is no answer."""
+    """Return whether a choice is a missing answer."""
     return any(form.options[index].missing for index in chosen)
 
 
 def wrong_choice(form: ItemForm, chosen: Collection[int]) -> str | None:
-    """Return what is wrong with choosing these options of a Multiple, by their places; None if nothing is."""
+    """Return why a choice of a Multiple (option indices) is invalid; None if it is valid."""
     if any(is_alone(form, index) for index in chosen):
         return "an option that is chosen alone stands beside another" if len(chosen) > 1 else None
     if len(chosen) < form.min_chosen:
@@ -33,18 +33,18 @@ def wrong_choice(form: ItemForm, chosen: Collection[int]) -> str | None:
 
 
 def is_coded(form: ItemForm) -> bool:
-    """Tell whether every answer to a Multiple or Ranking has a number below `MAX_CODES_OF_BYTE`."""
+    """Return whether every answer to a Multiple or Ranking has a code below `MAX_CODES_OF_BYTE`."""
     most = limits.MAX_CODED_CHOICES if form.type == "Multiple" else limits.MAX_CODED_RANKS
     return len(form.options) <= most
 
 
 def choice_of_mask(mask: int) -> tuple[int, ...]:
-    """Return the places of the options whose bits are set."""
+    """Return the indices of the options whose bits are set."""
     return tuple(index for index in range(mask.bit_length()) if mask >> index & 1)
 
 
 def masks(form: ItemForm) -> Iterator[tuple[int, tuple[int, ...]]]:
-    """Yield every permitted choice of a coded Multiple: its number, and the places of what is chosen."""
+    """Yield every permitted choice of a coded Multiple: its number and its option indices."""
     for mask in range(1 << len(form.options)):
         chosen = choice_of_mask(mask)
         if wrong_choice(form, chosen) is None:
@@ -53,5 +53,5 @@ def masks(form: ItemForm) -> Iterator[tuple[int, tuple[int, ...]]]:
 
 @functools.lru_cache(maxsize=limits.MAX_CODED_RANKS + 1)
 def orders(count: int) -> tuple[tuple[int, ...], ...]:
-    """Return every order of so many options, in the order of their numbers: places of options, the first rank first."""
+    """Yield every order of `count` options by number: option indices, the first rank first."""
     return tuple(itertools.permutations(range(count)))

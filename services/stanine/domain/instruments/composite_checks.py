@@ -1,4 +1,7 @@
-"""What must hold of scales made of scales, of formulas and of profiles: known names and parts, no cycle. Called by `scale_checks`."""
+"""Checks of composites, formulas and profiles: known names and parts, no cycle.
+
+Called by `scale_checks`.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -16,10 +19,10 @@ from stanine.domain.instruments.scale_records import Profile, Scale
 from stanine.domain.scoring import scale_terms
 from stanine.domain.scoring.derived import derive
 
-#: What a formula replaces, by the fields' names in a document.
+#: Fields that a formula replaces, by their names in a document.
 _NOT_WITH_FORMULA = {"items": "items", "key": "key", "points": "points", "threshold": "threshold", "score": "score", "weights": "weights",
                      "multiply": "multiply", "constant": "constant"}  # fmt: skip
-#: What is about the answers to items.
+#: Fields that concern the answers to items.
 _NOT_OF_SCALES = {
     "key": "key",
     "points": "points",
@@ -30,7 +33,7 @@ _NOT_OF_SCALES = {
 
 
 def check(spec: Spec, forms: Mapping[str, ItemForm | None], faults: Faults) -> None:
-    """Note what is wrong with formulas and profiles, and scales that need themselves."""
+    """Check formulas and profiles, and find scales that depend on themselves."""
     scales = scale_terms.first_scales(spec)
     parts: dict[str, tuple[str, ...]] = {}
     names = _names(spec, forms, faults)
@@ -39,7 +42,7 @@ def check(spec: Spec, forms: Mapping[str, ItemForm | None], faults: Faults) -> N
         place = f"spec.scales[{index}]"
         if faults.at(place):
             continue
-        too_many = terms > limits.MAX_TERMS  # then no more formulas are parsed
+        too_many = terms > limits.MAX_TERMS  # formulas are not parsed then
         formula = (
             _check_formula(None if too_many else names, scale, place, faults)
             if scale.formula is not None
@@ -73,7 +76,7 @@ def check(spec: Spec, forms: Mapping[str, ItemForm | None], faults: Faults) -> N
 
 
 def _names(spec: Spec, forms: Mapping[str, ItemForm | None], faults: Faults) -> Names | None:
-    """Return what formulas may name; None where that is doubtful, or there are no formulas."""
+    """Return the names for formulas; None if they are in doubt or there are no formulas."""
     if all(scale.formula is None for scale in spec.scales):
         return None
     if (
@@ -120,7 +123,7 @@ def _check_formula(names: Names | None, scale: Scale, place: str, faults: Faults
 
 
 def check_parts(spec: Spec, scale: Scale, place: str, faults: Faults) -> None:
-    """Note what is wrong with the parts of a scale made of scales."""
+    """Check the parts of a composite."""
     for field, name in _NOT_OF_SCALES.items():
         if getattr(scale, field) not in (None, (), {}) and not faults.touches(f"{place}.{name}"):
             faults.add(

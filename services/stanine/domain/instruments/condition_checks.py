@@ -1,4 +1,7 @@
-"""Parses the conditions of items and sections against what stands before them. Used by `form_checks`, `instrument` and `index_entry`."""
+"""Parses the conditions of items and sections against earlier items and attributes.
+
+Used by `form_checks`, `instrument` and `index_entry`.
+"""
 
 from stanine.domain import limits
 from stanine.domain.errors import Faults
@@ -10,7 +13,7 @@ from stanine.domain.instruments.records import Spec
 
 
 def check(spec: Spec, faults: Faults) -> None:
-    """Note what is wrong with conditions; nothing, as long as the items or attributes that they may name hold faults."""
+    """Check conditions, unless the items or attributes that they may name have faults."""
     if any(
         faults.touches(f"spec.{part}")
         for part in ("items", "attributes", "responseSets", "sections", "defaults.responses")
@@ -29,7 +32,7 @@ def check(spec: Spec, faults: Faults) -> None:
 
 
 def written(spec: Spec) -> list[tuple[str, str, str]]:
-    """Return every condition of a form: the item that it stands before, its text, its place."""
+    """Yield every condition of a form: the item that follows it, its text, its place."""
     found = [
         (item.id, item.when, f"spec.items[{index}].when") for index, item in enumerate(spec.items)
     ]
@@ -41,7 +44,10 @@ def written(spec: Spec) -> list[tuple[str, str, str]]:
 
 
 def conditions_of(spec: Spec) -> dict[str, tuple[Condition, ...]]:
-    """Return the conditions of each item of a checked form that has any: its section's, then its own. All must hold."""
+    """Return the conditions of each item of a checked form: its section's, then its own.
+
+    All must hold.
+    """
     if not written(spec):
         return {}
     names = EarlierNames(spec, resolve(spec))

@@ -1,8 +1,8 @@
-"""Reads plain data into records and notes every fault with its place, where msgspec would stop at the first.
+"""Decodes plain data into records and reports every fault with its place.
 
-Called by `instrument.parse_instrument`. The record types say what is allowed (msgspec.inspect); nothing is coerced but 2.0 to 2 where a
-whole number belongs. A faulty part is replaced by a neutral value of its type, so that the checks of meaning can go on around it: they
-ask `Faults.touches` before they judge what stands at or below a fault.
+Called by `instrument.parse_instrument`; msgspec itself stops at the first error. The record types define what is valid
+(msgspec.inspect); nothing is coerced except 2.0 to 2 for a whole number. A faulty part is replaced by a neutral value
+of its type, so that semantic checks can continue: they call `Faults.touches` before they check a place with a fault.
 """
 
 import difflib
@@ -19,18 +19,22 @@ from stanine.domain.limits import MAX_INTEGER, SMALLEST_NUMBER
 
 R = TypeVar("R", bound=msgspec.Struct)
 
-#: What no text may hold: control characters but tab and line ends, and halves of surrogate pairs, which no UTF-8 can carry.
+#: Characters that no text may contain: control characters except tab and line ends, and half surrogate pairs, which
+#: UTF-8 cannot encode.
 _UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _PLAIN_NAME = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 _QUOTES = "write it in quotes (YAML reads a bare Yes, No, on, off, y or n as a boolean)"
-#: Characters of a faulty value that a sentence quotes.
+#: Maximum of characters of a faulty value in a message.
 _QUOTED_LENGTH = 40
-#: Words of a closed list that a sentence names all.
+#: Maximum of words of a closed list that a message lists in full.
 _WORDS_LISTED = 8
 
 
 def read(plain: object, record: type[R], faults: Faults) -> R:
-    """Return the record that plain data describe; what is wrong goes to `faults`, and then the record is good for further checks only."""
+    """Return the record of plain data and add its errors to `faults`.
+
+    If there are any, the record is valid for further checks only.
+    """
     value = _Reader(faults).read(plain, _fields(record), "")
     assert isinstance(value, record)
     return value
@@ -44,7 +48,7 @@ def member(place: str, name: str) -> str:
 
 
 def quote(value: object) -> str:
-    """Return a value as a sentence shows it: short, and texts in quotes."""
+    """Return a value as shown in messages: short, texts in quotes."""
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
     if isinstance(value, int) and abs(value) > MAX_INTEGER:
@@ -57,12 +61,12 @@ def quote(value: object) -> str:
 
 
 def several(names: "list[str]", shown: int = 6) -> str:
-    """Return the first few of some names, as a sentence lists them."""
+    """Return the first few names as a list for a message."""
     return ", ".join(names[:shown]) + (", …" if len(names) > shown else "")
 
 
 def not_one_of(value: str, words: "list[str]") -> str:
-    """Return the sentence that a text is none of a closed list; of a long list, with the nearest of its words."""
+    """Return the message for a text outside a closed list; for a long list, with its nearest word."""
     if len(words) <= _WORDS_LISTED:
         return f"{quote(value)} is not one of {', '.join(words)}"
     near = difflib.get_close_matches(value, words, 1)
@@ -101,7 +105,7 @@ class _Reader:
                 return self._literal(plain, chosen, place)
             case inspection.IntType() | inspection.FloatType():
                 return self._number(plain, chosen, choices, place)
-        return plain  # a boolean or nothing
+        return plain  # a boolean or null
 
     def _struct(self, plain: Any, info: Any, place: str) -> Any:
         fields = {field.encode_name: field for field in info.fields}
@@ -114,7 +118,7 @@ class _Reader:
             elif value is None and (
                 not field.required or isinstance(field.type, inspection.NoneType)
             ):
-                continue  # null and absent mean the same
+                continue  # null and absent are equivalent
             elif isinstance(value, str) and value in info.cls.later_values.get(name, ()):
                 self.faults.add(
                     member(place, name),
@@ -228,7 +232,7 @@ def _bare(info: Any) -> Any:
 
 
 def _choose(plain: object, choices: list[Any]) -> Any:
-    """Return the one of a union's types that a value is of, or None."""
+    """Return the member of a union that matches a value, or None."""
     wanted: tuple[Any, ...]
     if plain is None:
         wanted = (inspection.NoneType,)
@@ -296,7 +300,7 @@ _NOUNS: dict[Any, str] = {
 
 
 def _description(info: Any, chosen: Any) -> str:
-    """Return what the author of the types says of a member of a union."""
+    """Return the description of a union's member from its type annotation."""
     if isinstance(info, inspection.UnionType):
         for one in info.types:
             if isinstance(one, inspection.Metadata) and one.type is chosen:
@@ -305,7 +309,7 @@ def _description(info: Any, chosen: Any) -> str:
 
 
 def _neutral(info: Any) -> Any:
-    """Return a value of a type that stands for a faulty one: checks of meaning pass over it."""
+    """Return a neutral value of a type as a replacement for a faulty one: semantic checks skip it."""
     info = _bare(info)
     match info:
         case inspection.UnionType():

@@ -1,7 +1,7 @@
-"""The text of a document: strict YAML and JSON in, plain data out, and the canonical JSON that is stored and digested.
+"""Document texts: strict YAML and JSON to plain data; canonical JSON for storage and digests.
 
-Plain data are dict, list, str, int, float, bool and None. Called by the API and the CLI (reading what people wrote) and by the index
-watcher (reading what was stored).
+Plain data are dict, list, str, int, float, bool and None. Called by the API and the CLI (documents of users) and by the
+indexWatcher (stored documents).
 """
 
 import hashlib
@@ -9,14 +9,15 @@ import json
 
 from stanine.domain.instruments import strict_json
 
-#: Members of a custom resource's spec that say where and how it is kept: no part of the instrument.
+#: Members of a custom resource's spec that configure its storage: not part of the instrument.
 _NOT_OF_THE_INSTRUMENT = frozenset({"redisConfigRef", "deletionPolicy"})
 
 
 def read_yaml(text: bytes) -> object:
-    """Return what one YAML document holds, read as kubectl reads it (YAML 1.1, booleans such as a bare `Yes` included).
+    """Return the plain data of one YAML document, read as kubectl does.
 
-    Raises InvalidDocument with line and column: broken syntax, duplicate or non-text keys, several documents, alias bombs, depth, NaN.
+    YAML 1.1, with booleans such as a bare `Yes`. Raises InvalidDocument with line and column: broken syntax, duplicate
+    or non-text keys, several documents, alias bombs, depth, NaN.
     """
     from stanine.domain.instruments import strict_yaml  # noqa: PLC0415 - the watchers do without PyYAML
 
@@ -24,14 +25,18 @@ def read_yaml(text: bytes) -> object:
 
 
 def read_json(text: bytes) -> object:
-    """Return what a JSON text holds. Raises InvalidDocument: broken syntax, duplicate members, depth, NaN, numbers beyond 2**53."""
+    """Return the plain data of a JSON text.
+
+    Raises InvalidDocument: broken syntax, duplicate members, depth, NaN, numbers beyond 2**53.
+    """
     return strict_json.read(text)
 
 
 def canonical(plain: object) -> bytes:
-    """Return the canonical JSON of a checked document: members sorted and without nulls, whole floats as integers, UTF-8.
+    """Return the canonical JSON of a checked document.
 
-    Less what is not the instrument's own: spec.redisConfigRef, spec.deletionPolicy, and of the metadata all but the name.
+    Members are sorted and without nulls, whole floats are integers, the encoding is UTF-8. Excluded are
+    spec.redisConfigRef, spec.deletionPolicy, and all metadata except the name.
     """
     if isinstance(plain, dict):
         plain = dict(plain)

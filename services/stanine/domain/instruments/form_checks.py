@@ -1,7 +1,7 @@
-"""What must hold of a form (attributes, response sets, items, sections) beyond its types. Called by `instrument.parse_instrument`.
+"""Semantic checks of a form (attributes, response sets, items, sections).
 
-Works on records that may hold neutral values where a fault is known already: what touches such a place is passed over. The checks of one
-item are in `item_checks`.
+Called by `instrument.parse_instrument`. The records may contain neutral values where a fault is known; such places are
+skipped. The checks of one item are in `item_checks`.
 """
 
 import re
@@ -17,16 +17,16 @@ from stanine.domain.instruments.item_forms import resolve
 from stanine.domain.instruments.records import Spec
 from stanine.domain.instruments.value_checks import check_options, check_value
 
-#: Columns of a file of responses that are no items.
+#: Columns of a response file that are not items.
 FILE_COLUMNS = frozenset(("key", "attempt", "participant", "revision"))
-#: Ids that are columns of a file of responses, or words of a formula.
+#: Ids reserved as columns of a response file, or as words of a formula.
 RESERVED = FILE_COLUMNS | WORDS
-#: What a column of a file may not begin or end with, and what it may not hold.
+#: Characters that a column may not begin or end with, and those that it may not contain.
 _COLUMN = re.compile(r"\S(.*\S)?")
 
 
 def check(spec: Spec, faults: Faults) -> None:
-    """Note what is wrong with what people answer."""
+    """Check the form."""
     _check_ids(spec, faults)
     _check_attributes(spec, faults)
     _check_response_sets(spec, faults)
@@ -175,7 +175,7 @@ def _check_sections(spec: Spec, faults: Faults) -> None:
 
 
 def _check_columns(spec: Spec, faults: Faults) -> None:
-    """Refuse two things that would be read from the same column of a file."""
+    """Report two ids that would use one column of a response file."""
     taken = dict.fromkeys(FILE_COLUMNS, "every file of responses") | {
         "attempt.language": "every file of responses"
     }

@@ -1,4 +1,7 @@
-"""What formulas and conditions of a document may name: its items, attributes, scales and tables. Used by the checks and by `scoring`."""
+"""Names that a document's formulas and conditions may use: items, attributes, scales and tables.
+
+Used by the checks and by `scoring`.
+"""
 
 import itertools
 from collections.abc import Iterable
@@ -15,7 +18,7 @@ from stanine.domain.scoring.scale_terms import first_scales
 
 
 def names_of(spec: Spec) -> Names:
-    """Return what a formula may name."""
+    """Return the names for formulas."""
     scales = first_scales(spec)
     return Names(
         items={item: item_named(form) for item, form in resolve(spec).items()},
@@ -27,7 +30,10 @@ def names_of(spec: Spec) -> Names:
 
 
 class EarlierNames:
-    """What the condition of each item may name, or of a section that begins with it: earlier items, and attributes."""
+    """Names for the condition of an item, or of a section at its first item.
+
+    These are the items before it, and the attributes.
+    """
 
     def __init__(self, spec: Spec, forms: dict[str, ItemForm]) -> None:
         self._order = list(forms)
@@ -36,7 +42,7 @@ class EarlierNames:
         self._attributes = {one.id: attribute_named(one) for one in spec.attributes}
 
     def before(self, item: str) -> Names:
-        """Return the names of one condition."""
+        """Return the names for one condition."""
         place = self._places[item]
         return Names(
             items=dict(itertools.islice(self._items.items(), place)),
@@ -68,7 +74,7 @@ class Formulas:
 
 
 def item_named(form: ItemForm) -> Named:
-    """Return what an item is to a formula."""
+    """Return the name of an item for formulas."""
     match form.type:
         case "Number":
             return Named("Number")
@@ -89,7 +95,7 @@ def item_named(form: ItemForm) -> Named:
 
 
 def attribute_named(attribute: Attribute) -> Named:
-    """Return what an attribute is to a formula."""
+    """Return the name of an attribute for formulas."""
     if attribute.values is None:
         return Named("Text", texts=None) if attribute.type == "Text" else Named("Number")
     texts = _texts(one.value for one in attribute.options)

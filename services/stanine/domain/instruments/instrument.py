@@ -1,6 +1,6 @@
-"""The instrument: plain data in, a checked record out, or all that is wrong with them at once.
+"""The instrument: plain data to a checked record, or all errors at once.
 
-Called by the API and the CLI before publishing, by the index watcher to compile, by the operator to judge a resource.
+Called by the API and the CLI before publishing, by the indexWatcher to compile, by the operator to validate a resource.
 """
 
 import hashlib
@@ -25,9 +25,9 @@ __all__ = ["Instrument", "form_digest", "parse_instrument"]
 
 
 def parse_instrument(plain: object, *, name: str | None = None) -> Instrument:
-    """Return the instrument that plain data (of `document.read_yaml` or `read_json`) describe.
+    """Return the instrument of plain data (of `document.read_yaml` or `read_json`).
 
-    `name` is what the address says it is called. Raises InvalidDocument with all faults, whatever the data, and nothing else.
+    `name`: the name in the request's address. Raises only InvalidDocument, with all faults.
     """
     faults = Faults()
     instrument = decoding.read(plain, Instrument, faults)
@@ -51,10 +51,10 @@ def parse_instrument(plain: object, *, name: str | None = None) -> Instrument:
 
 
 def form_digest(instrument: Instrument) -> str:
-    """Return the SHA-256 (hex) of a document's structure: what an answer means. Two revisions have one form exactly if theirs are equal.
+    """Return the SHA-256 (hex) of a document's structure; revisions of one form have equal digests.
 
-    What an item asks for counts as it is, so renaming a response set or moving its options into an item makes no new form, nor does any
-    text, label or title.
+    Response sets are resolved, so renaming one or moving its options into an item does not create a new form, nor does
+    changing a text, label or title.
     """
     spec = instrument.spec
     conditions = conditions_of(spec)

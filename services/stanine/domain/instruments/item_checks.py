@@ -1,4 +1,7 @@
-"""What must hold of each item beyond its types: it says all that its type needs, and nothing of another. Called by `form_checks`."""
+"""Checks of each item by its type: all fields that the type needs, and none of another type.
+
+Called by `form_checks`.
+"""
 
 import re
 
@@ -10,7 +13,7 @@ from stanine.domain.instruments.records import Item, Option, ResponseSet, Spec
 from stanine.domain.instruments.value_checks import check_options
 
 NUMBER_FIELDS = ("min", "max", "step", "integer", "unit", "minLabel", "maxLabel")
-#: Which types have which fields.
+#: The fields of each type.
 _FIELDS = {
     "Number": NUMBER_FIELDS,
     "Multiple": ("minChosen", "maxChosen"),
@@ -18,12 +21,12 @@ _FIELDS = {
     "Choice": ("distinctFrom",),
 }
 _WITH_OPTIONS = frozenset({"Choice", "Multiple", "Ranking"})
-#: Values of options that are parts of column names and of references such as `m1.a`.
+#: Option values that can be parts of column names and of references such as `m1.a`.
 _SIMPLE_VALUE = re.compile("[A-Za-z0-9_]+")
 
 
 def check(spec: Spec, faults: Faults) -> None:
-    """Note what is wrong with items."""
+    """Check the items."""
     sets = [one.name for one in spec.response_sets]
     _check_set_name(spec.defaults.responses, sets, "spec.defaults.responses", faults)
     for index, item in enumerate(spec.items):
@@ -39,7 +42,7 @@ def check(spec: Spec, faults: Faults) -> None:
 
 
 def check_numbers(one: Item | ResponseSet, place: str, faults: Faults) -> None:
-    """Note what is wrong with the ends and the step of a Number."""
+    """Check the ends and the step of a Number."""
     for name in ("min", "max"):
         if getattr(one, name) is None and not faults.touches(f"{place}.{name}"):
             faults.add(
@@ -79,7 +82,7 @@ def check_numbers(one: Item | ResponseSet, place: str, faults: Faults) -> None:
 def refuse_fields(
     one: Item | ResponseSet, fields: tuple[str, ...], kind: str, place: str, faults: Faults
 ) -> None:
-    """Note fields that belong to another type."""
+    """Report fields that belong to another type."""
     for field in fields:
         value = getattr(one, re.sub("[A-Z]", lambda letter: "_" + letter[0].lower(), field), None)
         if value not in (None, False) and not faults.touches(f"{place}.{field}"):
@@ -277,7 +280,7 @@ def _check_set_name(name: str | None, sets: list[str], place: str, faults: Fault
 
 
 def reversal_fault(form: item_forms.ItemForm) -> str | None:
-    """Return why reversing a Number would give numbers that are no answers; None if it would not."""
+    """Return why reversing a Number would give numbers that are not answers; None if it would not."""
     grid = grid_of(form)
     if grid is None:
         return None

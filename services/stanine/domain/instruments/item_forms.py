@@ -1,6 +1,7 @@
-"""What each item of a form asks for, its response set and sections resolved: the one view that checks, packing and scoring share.
+"""Each item's answer format, its response set and sections resolved.
 
-Numbers on a grid are counted in exact decimals as the document writes them, so that 0.3 is the third step of 0.1.
+Shared by checks, packing and scoring. Numbers on a grid are counted in exact decimals as written in the document, so
+that 0.3 is the third step of 0.1.
 """
 
 import math
@@ -15,7 +16,10 @@ from stanine.domain.instruments.records import Item, Option, ResponseSet, Spec
 
 
 class ItemForm(msgspec.Struct, frozen=True):
-    """What an item asks for. A Number has `low` and `high`; Choice, Multiple and Ranking have options."""
+    """The answer format of an item.
+
+    A Number has `low` and `high`; Choice, Multiple and Ranking have options.
+    """
 
     id: str
     type: ItemType = "Choice"
@@ -30,7 +34,7 @@ class ItemForm(msgspec.Struct, frozen=True):
     min_chosen: int = 0
     max_chosen: int = 0
     max_length: int = limits.DEFAULT_TEXT
-    #: Whether it, or its section, has a condition: it may not be shown.
+    #: Whether it, or its section, has a condition, so that it may be hidden.
     conditional: bool = False
 
 
@@ -46,7 +50,7 @@ class Grid(msgspec.Struct, frozen=True):
         return float(self.start + index * self.step)
 
     def index(self, x: float) -> int | None:
-        """Return which number of the grid x is, at 9 decimals; None if it is none."""
+        """Return the index of x on the grid, compared at 9 decimals; None if it is not on the grid."""
         if not math.isfinite(x):
             return None
         index = round((Fraction(x) - self.start) / self.step)
@@ -56,7 +60,7 @@ class Grid(msgspec.Struct, frozen=True):
 
 
 def type_of(item: Item, spec: Spec) -> ItemType:
-    """Return what an item asks for: what it says, else Number if its response set is one, else Choice."""
+    """Return an item's type: its own, else Number if its response set is one, else Choice."""
     if item.type is not None:
         return item.type
     one = response_set(item, spec) if item.options is None else None
@@ -64,18 +68,21 @@ def type_of(item: Item, spec: Spec) -> ItemType:
 
 
 def response_set(item: Item, spec: Spec) -> ResponseSet | None:
-    """Return the response set that an item uses, its own or the default one; None if there is no such set."""
+    """Return an item's response set, its own or the default one; None if there is none."""
     name = item.responses or spec.defaults.responses
     return next((one for one in spec.response_sets if one.name == name), None) if name else None
 
 
 def is_number(one: ResponseSet) -> bool:
-    """Tell whether a response set is one of numbers."""
+    """Return whether a response set is one of numbers."""
     return one.type == "Number"
 
 
 def resolve(spec: Spec) -> dict[str, ItemForm]:
-    """Return each item's form by its id, in the form's order; of two items with one id (which checks refuse) the first counts."""
+    """Return each item's form by id, in the form's order.
+
+    Of duplicate ids, which the checks report, the first counts.
+    """
     sets = {one.name: one for one in spec.response_sets}
     in_condition = {
         item for section in spec.sections if section.when is not None for item in section.items
@@ -139,12 +146,12 @@ def _resolve(item: Item, used: ResponseSet | None, in_condition: bool) -> ItemFo
 
 
 def exact(x: float) -> Fraction:
-    """Return a number of a document as the decimal that it is written as."""
+    """Return a number of a document as the decimal written there."""
     return Fraction(Decimal(repr(float(x))))
 
 
 def grid_of(form: ItemForm) -> Grid | None:
-    """Return the numbers that a Number takes; None if it takes any between its ends."""
+    """Return the grid of a Number; None if it accepts any number between its ends."""
     if form.step is None and not form.integer:
         return None
     start, step = exact(form.low), exact(form.step) if form.step is not None else Fraction(1)

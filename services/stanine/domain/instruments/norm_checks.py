@@ -1,6 +1,7 @@
-"""What must hold of norm groups, norms, tables, bands and what results report, so that no score meets the wrong figures.
+"""Checks of norm groups, norms, tables, bands and reported units.
 
-Called by `scale_checks`. Whether a table has a row for every raw score that can be reached is for `table_checks`.
+Called by `scale_checks`. They ensure that each score is compared with the right figures. `table_checks` checks that a
+table has a row for every reachable raw score.
 """
 
 import itertools
@@ -28,7 +29,7 @@ _ENDS = 2
 
 
 def check(spec: Spec, faults: Faults) -> None:
-    """Note what is wrong with norm groups and with what scales have by default."""
+    """Check norm groups and the defaults of scales."""
     taken: dict[str, int] = {}
     attributes = {one.id: one for one in reversed(spec.attributes)}
     for index, group in enumerate(spec.norm_groups):
@@ -99,7 +100,7 @@ def _check_number(wanted: object, name: str, place: str, faults: Faults) -> None
 
 
 def check_scale(spec: Spec, scale: Scale, place: str, faults: Faults) -> None:
-    """Note what is wrong with what one scale derives from its raw score."""
+    """Check the scores that a scale derives from its raw score."""
     for group, norm in scale.norms.items():
         at = f"{place}.norms.{group}"
         if not _is_group(spec, group, at, faults) or faults.touches(at):
@@ -260,7 +261,7 @@ def _check_report(spec: Spec, scale: Scale, place: str, faults: Faults) -> None:
 
 
 def _spreads(spec: Spec, scale: Scale) -> Iterator[bool]:
-    """Yield whether each source of a standard error is there for the interval of a scale."""
+    """Yield whether each source of a standard error is available for a scale's interval."""
     found = derive(scale, spec.defaults)
     yield found.norms == "Figures" and scale.reliability is not None
     rows = [row for _, table in tables_of(scale) for row in table]

@@ -1,4 +1,7 @@
-"""What must hold of a scale's `key` and `points`: that each gives every answer of its item points, once. Called by `scale_checks`."""
+"""Checks of a scale's `key` and `points`: each gives every answer of its item points, once.
+
+Called by `scale_checks`.
+"""
 
 import math
 from collections.abc import Mapping
@@ -20,7 +23,7 @@ def check_key(
     faults: Faults,
     known: dict[str, Points],
 ) -> None:
-    """Note what is wrong with a scale's key; put the points of what is right into `known`."""
+    """Check a scale's key; add the points of its valid entries to `known`."""
     for item, right in scale.key.items():
         at, form = f"{place}.key.{item}", forms.get(item)
         if form is None or faults.touches(at):
@@ -91,7 +94,7 @@ def check_points(
     faults: Faults,
     known: dict[str, Points],
 ) -> None:
-    """Note what is wrong with a scale's points; put what is right into `known`."""
+    """Check a scale's points; add the valid ones to `known`."""
     for item, given in scale.points.items():
         at, form = f"{place}.points.{item}", forms.get(item)
         if form is None or faults.touches(at) or form.type in ("Text", "Date"):
@@ -215,7 +218,7 @@ def _grid_is_fine(form: ItemForm) -> bool:
 
 
 def _stretch(one: PointRange, form: ItemForm) -> tuple[float, float]:
-    """Return a range from its first answer to the first beyond it: by number on a grid, else by doubles."""
+    """Return a range from its first answer to the first beyond it: grid indices, else doubles."""
     grid = grid_of(form)
     if grid is None:
         start = max(start_of(one), form.low)
@@ -239,7 +242,7 @@ def _ends(form: ItemForm) -> tuple[float, float]:
 
 
 def check_edges(one: object, place: str, faults: Faults) -> None:
-    """Note a range with two lower ends, two upper ends, or none, or an end with too many decimals."""
+    """Report a range with two lower ends, two upper ends, no end, or an end with too many decimals."""
     edges = {name: getattr(one, name) for name in ("from_", "above", "to", "below")}
     if edges["from_"] is not None and edges["above"] is not None:
         faults.add(

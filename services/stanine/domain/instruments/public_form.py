@@ -1,4 +1,7 @@
-"""What a participant may see of an instrument, in a language: no scales, keys or bands, not how an answer counts. Used by the API."""
+"""The public form of an instrument in a language, as participants see it. Used by the API.
+
+It has no scales, keys or bands, and not how answers are scored.
+"""
 
 from collections.abc import Iterable
 from typing import Any
@@ -19,7 +22,7 @@ from stanine.domain.scoring.index_entry import (
 
 
 def public_form(entry: IndexEntry, language: str | None = None) -> dict[str, Any]:
-    """Return the form as plain data in camelCase; in another language, as far as the document has its texts in it."""
+    """Return the form as plain data in camelCase, translated where the document has translations."""
     words = entry.translations.get(language or "") or Translation()
     return _without_nothing(
         {
@@ -50,18 +53,17 @@ def public_form(entry: IndexEntry, language: str | None = None) -> dict[str, Any
 
 
 def language_of(entry: IndexEntry, wanted: str) -> str | None:
-    """Return the translation of an entry that serves a language tag: it, or one of which it is a variant; None: the document's own."""
+    """Return the translation of an entry for a language tag; None: the document's own texts."""
     return choose_language(entry.language, entry.translations, [wanted])
 
 
 def choose_language(
     own: str | None, translations: Iterable[str], wanted: Iterable[str]
 ) -> str | None:
-    """Return the translation for the first of several language tags that a document serves; None: its own language.
+    """Return the translation for the first language tag that has one; None: the document's own.
 
-    A tag is served by the same tag, else by one of which it is a variant ("de-AT" by "de"), else by a variant of it
-    ("en" by "en-US"). `own`: the language of the document's own texts, if it says so; they are also the answer where
-    nothing fits.
+    A tag matches the same tag, else a tag of which it is a variant ("de-AT" matches "de"), else a variant of it ("en"
+    matches "en-US"). `own`: the language of the document's own texts, if stated; they are also used if no tag matches.
     """
     tags: dict[str, str | None] = {tag.lower(): tag for tag in translations}
     if own is not None:
