@@ -1,4 +1,7 @@
-"""The types of a document's fields, and what all its records share. Used by the records of the form, of the scales and of the wording."""
+"""Field types of a document, and the base of its records.
+
+Used by the records of the form, of the scales and of the wording.
+"""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -15,7 +18,8 @@ Id = Annotated[
         description="an id: letters, digits and _, a letter first",
     ),
 ]
-#: A term of a scale: an item `A1` (reversed `-A1`), an option `m1.a` or `-r1.a`, a scale `memory` or its part `memory.t`.
+#: A term of a scale: an item `A1` (reversed `-A1`), an option `m1.a` or `-r1.a`, a scale `memory` or its part
+#: `memory.t`.
 TermReference = Annotated[
     str,
     Meta(
@@ -56,9 +60,9 @@ Number = Annotated[float, Meta(ge=-limits.LARGEST_NUMBER, le=limits.LARGEST_NUMB
 Whole = Annotated[int, Meta(ge=-limits.LARGEST_NUMBER, le=limits.LARGEST_NUMBER)]
 Count = Annotated[int, Meta(ge=0, le=limits.MAX_ITEMS)]
 ValueText = Annotated[str, Meta(min_length=1, max_length=limits.MAX_VALUE)]
-#: What an answer or an attribute is: a number or a text, never a boolean.
+#: The value of an answer or attribute: a number or a text, never a boolean.
 Value = Whole | Number | ValueText
-#: The source of a formula or a condition: its length is limited before it is parsed.
+#: The source of a formula or condition; its length is limited before parsing.
 Expression = Annotated[str, Meta(min_length=1, max_length=limits.MAX_EXPRESSION)]
 Seconds = Annotated[int, Meta(ge=1, le=limits.MAX_TIME_LIMIT)]
 Method = Literal["Mean", "Sum", "Percent"]
@@ -68,11 +72,11 @@ ItemType = Literal["Choice", "Number", "Multiple", "Ranking", "Text", "Date"]
 class Record(
     msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, omit_defaults=True
 ):
-    """What all records of a document share: camelCase names, no unknown fields."""
+    """Base of all records of a document: camelCase names, no unknown fields."""
 
-    #: Fields of the format that this version cannot do yet, by their names in a document.
+    #: Fields of the format that this version does not support, by their names in a document.
     later: ClassVar[frozenset[str]] = frozenset()
-    #: The same for values of a field with a closed list.
+    #: Values of closed lists that this version does not support, by field.
     later_values: ClassVar[dict[str, frozenset[str]]] = {}
 
 

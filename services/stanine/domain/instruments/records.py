@@ -1,6 +1,7 @@
-"""The records of an instrument document (DESIGN 4.1). Made by `instrument.parse_instrument` only, which checks what types cannot say.
+"""The records of an instrument document (DESIGN 4.1).
 
-The scales have a module of their own, `scale_records`, and so have the types of fields, `record_types`.
+Created by `instrument.parse_instrument` only, which also makes the checks that types cannot express. The scales are in
+`scale_records`, the types of fields in `record_types`.
 """
 
 from typing import Annotated, Literal
@@ -44,7 +45,10 @@ __all__ = [
 
 
 class Metadata(Record, frozen=True):
-    """The document's name. The rest is what Kubernetes users write beside it; it is no part of the instrument."""
+    """The document's name.
+
+    The rest is what Kubernetes users write beside it; it is no part of the instrument.
+    """
 
     #: The instrument's name.
     name: DnsLabel
@@ -83,7 +87,7 @@ class Attribute(Record, frozen=True):
 
     @property
     def options(self) -> tuple[AttributeOption, ...]:
-        """The values it may have, each as a record; none for an attribute of a type."""
+        """The permitted values, each as a record; none for an attribute with a type."""
         return tuple(
             one if isinstance(one, AttributeOption) else AttributeOption(one)
             for one in self.values or ()
@@ -133,7 +137,10 @@ class ResponseSet(Record, frozen=True):
 
 
 class Item(Record, frozen=True):
-    """One question. Its options are its own, or those of the response set that it or `defaults` names."""
+    """One question.
+
+    Its options are its own, or those of the response set that it or `defaults` names.
+    """
 
     #: The item's id, which answers and scales name it by.
     id: Id
@@ -353,8 +360,8 @@ class Spec(Record, frozen=True, kw_only=True):
     ] = {}
     #: The RedisConfig that says where to publish. Cannot be changed. Default: the one named default.
     redis_config_ref: RedisConfigRef | None = None
-    #: What happens in Redis when this resource is deleted: Retain keeps everything, Delete removes the instrument unless it has attempts.
-    #: Default: Retain.
+    #: What happens in Redis when this resource is deleted: Retain keeps everything, Delete removes the instrument
+    #: unless it has attempts. Default: Retain.
     deletion_policy: Literal["Retain", "Delete"] | None = None
 
 
@@ -368,9 +375,9 @@ class Instrument(Record, frozen=True):
 
 
 def options_of(spec: Spec) -> dict[str, tuple[Option, ...]]:
-    """Return each item's options by the item's id, response sets resolved; an item whose options cannot be told has none.
+    """Return each item's options by item id, response sets resolved; none where they are in doubt.
 
-    Of two items with one id (which checks refuse) the first counts.
+    Of duplicate ids, which the checks report, the first counts.
     """
     sets = {one.name: one.options or () for one in spec.response_sets}
     default = spec.defaults.responses or ""

@@ -1,7 +1,8 @@
-"""What must hold of scales beyond their types, so that none can score wrongly later. Called by `instrument.parse_instrument`.
+"""Semantic checks of scales, so that none can score wrongly.
 
-Works on records that may hold neutral values where a fault is known already: what touches such a place is passed over. Composites and
-formulas are judged by `composite_checks`, norms, tables and bands by `norm_checks`, points by `point_checks`.
+Called by `instrument.parse_instrument`. The records may contain neutral values where a fault is known; such places are
+skipped. `composite_checks` checks composites and formulas, `norm_checks` norms, tables and bands, `point_checks`
+points.
 """
 
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from stanine.domain.scoring.points import Points
 
 
 def check(spec: Spec, faults: Faults) -> None:
-    """Note what is wrong with the scales and with what they have by default."""
+    """Check the scales and their defaults."""
     _check_terms(spec, faults)
     norm_checks.check(spec, faults)
     forms = _forms_known_for_sure(spec, faults)
@@ -34,7 +35,7 @@ def check(spec: Spec, faults: Faults) -> None:
 
 
 def _forms_known_for_sure(spec: Spec, faults: Faults) -> dict[str, ItemForm | None]:
-    """Return each item's form; None where it holds a fault, so that nothing is judged by it."""
+    """Return each item's form; None where it has a fault, so that no check depends on it."""
 
     def is_doubtful(place: str) -> bool:
         return any(not fault.place.endswith((".label", ".text")) for fault in faults.within(place))
@@ -49,7 +50,7 @@ def _forms_known_for_sure(spec: Spec, faults: Faults) -> dict[str, ItemForm | No
     for index, item in enumerate(spec.items):
         place = f"spec.items[{index}]"
         if item.id in seen:
-            continue  # the first of that id is the one that scales mean
+            continue  # scales refer to the first item with that id
         seen.add(item.id)
         used = item.responses or spec.defaults.responses
         shared = item.options is None and (
@@ -77,7 +78,7 @@ def _check_terms(spec: Spec, faults: Faults) -> None:
 
 
 class _ScaleCheck:
-    """The checks of one scale that is no formula: what it is made of."""
+    """The checks of one scale of items or scales."""
 
     def __init__(
         self,
@@ -97,9 +98,9 @@ class _ScaleCheck:
         self.item_ids = [item.id for item in spec.items]
         self.scale_ids = {one.id for one in spec.scales}
         self.attribute_ids = {one.id for one in spec.attributes}
-        #: The points of each term, as far as they can be told.
+        #: The points of each term, where known.
         self.points: dict[str, Points] = {}
-        #: The terms of the scale that there are.
+        #: The valid terms of the scale.
         self.members: set[str] = set()
         self.of_scales = False
 
@@ -307,7 +308,7 @@ class _ScaleCheck:
             self.faults.add(f"{self.place}.minValid", "WrongMinValid", detail)
 
     def _check_ends(self) -> None:
-        """Refuse points for missing answers that a percentage cannot count."""
+        """Report points for missing answers that Percent cannot use."""
         if self._method() != "Percent":
             return
         for field, given in (

@@ -1,4 +1,7 @@
-"""The records of a document's scales, norm groups and profiles (DESIGN 4.1). `records` has the rest of the document."""
+"""The records of a document's scales, norm groups and profiles (DESIGN 4.1).
+
+`records` has the rest of the document.
+"""
 
 from typing import Annotated, Literal
 
@@ -155,7 +158,10 @@ ItemPoints = PointList | dict[str, Number] | Literal["count"]
 
 
 class Scale(Record, frozen=True):
-    """A score over items or over scales, or a formula. The order in which its items are named has no meaning."""
+    """A score over items or over scales, or a formula.
+
+    The order in which its items are named has no meaning.
+    """
 
     #: The scale's id, which results name it by.
     id: Id
@@ -171,7 +177,8 @@ class Scale(Record, frozen=True):
     key: dict[Id, Value | RightValues] = {}
     #: Makes the points of `items` 1 if the answer's number is at least this, else 0.
     threshold: Number | None = None
-    #: Points of each item: of a Choice one per option in their order, of a Number by ranges, of a Multiple by option, or count.
+    #: Points of each item: of a Choice one per option in their order, of a Number by ranges, of a Multiple by option,
+    #: or count.
     points: dict[Id, ItemPoints] = {}
     #: Points of an answer that is missing. Default: it is missing.
     unanswered: Number | None = None

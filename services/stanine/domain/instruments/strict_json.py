@@ -1,6 +1,7 @@
-"""Strict JSON with every fault located. Called by `document.read_json`, and by `reading` to explain an attempt that cannot be taken.
+"""Strict JSON that reports every fault with its place.
 
-The parser is the standard library's; what it lets pass (duplicates, NaN, depth without end, numbers no double holds) is found here.
+Called by `document.read_json`, and by `attempts.explain` for invalid attempts. The parser is the standard library's;
+this module finds what it accepts: duplicates, NaN, unlimited depth, numbers that no double represents.
 """
 
 import json
@@ -14,7 +15,7 @@ from stanine.domain.errors import Faults, InvalidDocument
 from stanine.domain.instruments.decoding import member, quote
 from stanine.domain.limits import MAX_DEPTH, MAX_INTEGER, MAX_TEXT_BYTES
 
-#: Digits after which a whole number is beyond MAX_INTEGER; reading more costs time without end.
+#: Digits from which a whole number exceeds MAX_INTEGER; parsing more digits costs unbounded time.
 _MAX_DIGITS = 17
 _NESTING = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
 
@@ -35,9 +36,9 @@ def locate(
     name_place: Callable[[str, str], str],
     index_place: Callable[[str, int], str],
 ) -> object:
-    """Return the plain data of a JSON text, noting what is wrong; the place of a member or element is named as the caller wants it.
+    """Return the plain data of a JSON text and add its errors.
 
-    A text that cannot be parsed at all gives None and one fault.
+    `name_place` names the place of a member or element. A text that cannot be parsed gives None and one fault.
     """
     if len(text) > max_bytes:
         faults.add("", "TooLarge", f"the text has {len(text)} bytes; {max_bytes} are allowed")
@@ -71,11 +72,11 @@ def locate(
 
 
 class _Reading:
-    """The standard parser, and what it came across that must be looked at again, with its place."""
+    """The standard parser, and the values that need another check, with their places."""
 
     def __init__(self) -> None:
         self.is_suspect = False
-        #: Objects with names given twice, by their id: the object itself (so that its id stays its own) and the names.
+        #: Objects with duplicate names, by id: the object (kept, so that its id stays unique) and the names.
         self.doubled: dict[int, tuple[object, list[str]]] = {}
 
     def read(self, text: str) -> object:
@@ -111,7 +112,7 @@ class _Reading:
 
 
 def position(text: str, offset: int) -> str:
-    """Return a place in a text as line:column, from 1."""
+    """Return a position in a text as line:column, from 1."""
     return f"{text.count(chr(10), 0, offset) + 1}:{offset - text.rfind(chr(10), 0, offset)}"
 
 

@@ -1,7 +1,8 @@
-"""Strict YAML 1.1, with the words and numbers that kubectl's reader (go-yaml v2, through sigs.k8s.io/yaml) takes for what they are to it.
+"""Strict YAML 1.1 with the words and numbers of kubectl's reader (go-yaml v2, sigs.k8s.io/yaml).
 
-Called by `document.read_yaml`. PyYAML gives the events; everything after that is here, so that each fault has its line and column,
-nesting and aliases are bounded before anything is built, and a value means the same to `stanine publish` and to `kubectl apply`.
+Called by `document.read_yaml`. PyYAML provides the events; this module builds the data, so that each fault has its line
+and column, nesting and aliases are bounded before anything is built, and a value means the same to `stanine publish`
+and to `kubectl apply`.
 """
 
 import math
@@ -15,7 +16,7 @@ from stanine.domain.instruments.decoding import quote
 from stanine.domain.instruments.strict_json import position
 from stanine.domain.limits import MAX_DEPTH, MAX_EXPANDED, MAX_INTEGER, MAX_TEXT_BYTES, NODE_WEIGHT
 
-#: Plain words that are no text, as go-yaml v2's resolve.go lists them.
+#: Plain words that are not texts, as listed in resolve.go of go-yaml v2.
 _WORDS: dict[str, object] = {
     **dict.fromkeys(
         ["y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"], True
@@ -29,14 +30,14 @@ _WORDS: dict[str, object] = {
         [sign + word for sign in ("", "+", "-") for word in (".inf", ".Inf", ".INF")], math.inf
     ),
 }
-#: Whole numbers as Go's ParseInt reads them with base 0: 0x1F, 0b101, 0o17 and 017 (octal), after underscores are gone.
+#: Whole numbers as parsed by Go's ParseInt with base 0: 0x1F, 0b101, 0o17 and 017 (octal), without underscores.
 _WHOLE = re.compile(
     r"([-+]?)(?:0[xX](?P<x>[0-9a-fA-F]+)|0[bB](?P<b>[01]+)|0[oO]?(?P<o>[0-7]+)|(?P<d>0|[1-9][0-9]*))"
 )
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-#: Digits after which a whole number is too long to be anything but refused.
+#: Digits from which a whole number is too long to be valid.
 _MAX_DIGITS = 80
-#: YAML's printable characters; whatever is not one of them may not stand in the text.
+#: YAML's printable characters; a text may contain no others.
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _TAG = "tag:yaml.org,2002:"
 _MERGE = object()
@@ -44,7 +45,10 @@ _QUOTES = "write it in quotes"
 
 
 def read(text: bytes) -> object:
-    """Return what one YAML document holds. Raises InvalidDocument with the first fault, at line:column."""
+    """Return the plain data of one YAML document.
+
+    Raises InvalidDocument with the first fault, at line:column.
+    """
     if len(text) > MAX_TEXT_BYTES:
         raise InvalidDocument(
             [Fault("", "TooLarge", f"the text has {len(text)} bytes; {MAX_TEXT_BYTES} are allowed")]
@@ -72,7 +76,7 @@ def read(text: bytes) -> object:
 
 
 def resolve(word: str) -> object:
-    """Return what a plain (unquoted) scalar is: true or false, nothing, a number, or its own text."""
+    """Return the value of a plain (unquoted) scalar: true, false, null, a number, or its own text."""
     if word in _WORDS:
         return _WORDS[word]
     if word == "<<":
@@ -88,7 +92,7 @@ def resolve(word: str) -> object:
         number = float(plain)
         return (
             number if math.isfinite(number) else word
-        )  # Go refuses what no double holds, and it stays text
+        )  # Go rejects what no double represents, so it remains text
     return word
 
 
@@ -118,11 +122,11 @@ class _Frame:
         self.value = value
         self.anchor = anchor
         self.weight_before = weight_before
-        #: The key whose value comes next, and where it stands.
+        #: The key of the next value, and its position.
         self.key: Any = None
         self.has_key = False
         self.key_mark: Any = None
-        #: Of each key: the line it stands in. Keys merged by `<<` are not in it, since a key of the mapping's own outdoes them.
+        #: Line of each key. Keys merged by `<<` are absent, since the mapping's own keys take precedence over them.
         self.lines: dict[str, int] = {}
         self.merged: list[tuple[Any, Any]] = []
 
@@ -134,9 +138,9 @@ class _Builder:
         self.document: object = None
         self.documents = 0
         self.stack: list[_Frame] = []
-        #: What each finished anchor stands for, and its weight once written out.
+        #: The value of each finished anchor, and its weight when expanded.
         self.anchors: dict[str, tuple[object, int]] = {}
-        #: Nodes and characters so far, aliases written out.
+        #: Nodes and characters so far, aliases expanded.
         self.weight = 0
 
     def take(self, event: Any) -> None:

@@ -1,7 +1,7 @@
-"""Whether a table of scores has a row for every raw score that can be reached. Called by `instrument` last.
+"""Checks that a table of scores has a row for every reachable raw score.
 
-The raw scores of a scale of items are found one by one, as long as there are few; else every step of its rounding between the lowest and
-the highest counts, and without rounding the table must cover all between them.
+Called by `instrument` last. The raw scores of a scale of items are enumerated if there are few. Otherwise every step of
+the rounding between the lowest and the highest counts; without rounding the table must cover the whole range.
 """
 
 import itertools
@@ -27,16 +27,19 @@ from stanine.domain.scoring.scale_ranges import (
 )
 from stanine.domain.scoring.scale_terms import Term
 
-#: Different sums, and steps from one to the next, up to which raw scores are found one by one.
+#: Maximum of different sums, and of transitions between them, for enumerating raw scores.
 _MAX_STATES, _MAX_STEPS = 100_000, 1_500_000
-#: Steps of a rounding that are tried one by one.
+#: Maximum of steps of a rounding that are tried one by one.
 _MAX_ROUNDED = 1_000_000
-#: Raw scores that a refusal names.
+#: Maximum of raw scores that a message lists.
 _NAMED = 3
 
 
 def check(spec: Spec, faults: Faults) -> None:
-    """Note tables that miss a raw score, and percentages of what has no ends; nothing of what other faults make doubtful."""
+    """Report tables that miss a raw score, and percentages without ends.
+
+    Places that depend on other faults are skipped.
+    """
     form = ("items", "attributes", "responseSets", "sections", "defaults", "normGroups")
     if any(faults.touches(f"spec.{part}") for part in form) or faults.at("spec.scales"):
         return
@@ -115,7 +118,7 @@ def _missed(
 
 
 def reachable(scale: RangedScale, terms: Sequence[Term]) -> list[float] | None:
-    """Return every raw score that can be reached, in order; None if they are too many to find one by one."""
+    """Return every reachable raw score in order; None if there are too many to enumerate."""
     if any(one.points.reachable is None for one in terms):
         return None
     if any(
@@ -139,7 +142,8 @@ def reachable(scale: RangedScale, terms: Sequence[Term]) -> list[float] | None:
     return sorted(raws) if len(raws) <= _MAX_STATES else None
 
 
-#: What an answer adds: numerator, denominator, weight and number of terms not excluded, terms with points, answered terms.
+#: Contribution of an answer: numerator, denominator, weight and number of terms not excluded, terms with points,
+#: answered terms.
 _Added = tuple[Fraction, Fraction, Fraction, int, int, int]
 #: Bits of a count of terms.
 _COUNT_BITS = 12
@@ -149,10 +153,11 @@ _COUNT_MASK = (1 << _COUNT_BITS) - 1
 def _all_sums(
     scale: RangedScale, terms: Sequence[Term]
 ) -> Iterator[tuple[Fraction, Fraction, Fraction, bool]]:
-    """Yield (numerator, denominator, weight not excluded, whether all have points) of every attempt that can be Scored.
+    """Yield the sums of every scorable attempt.
 
-    What the answers so far add up to is one integer: from the lowest bits three counts, two weights, and the numerator, which has a sign.
-    Raises OverflowError where there are too many.
+    Each is (numerator, denominator, weight not excluded, whether all terms have points). The sums so far are packed
+    into one integer: from the lowest bits three counts, two weights, and the numerator, which has a sign. Raises
+    OverflowError if there are too many.
     """
     choices = [
         _choices(scale, group, item)
@@ -202,9 +207,9 @@ def _all_sums(
 
 
 def _choices(scale: RangedScale, group: Sequence[Term], item: RangedItem) -> list[_Added]:
-    """Return what each answer to an item, and each kind of no answer, adds to the terms on it."""
+    """Return what each answer to an item, and each kind of no answer, adds to its terms."""
     count = len(group)
-    # With a weight of 0 or less every item is needed, so nothing is divided by.
+    # With a weight of 0 or less every item is required, so there is no division.
     weights = [exact(term.weight) for term in group]
     kept = sum(weights, Fraction(0)) if scale.divides else Fraction(0)
 

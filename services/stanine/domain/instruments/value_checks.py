@@ -1,4 +1,7 @@
-"""What must hold of a value that people answer with, so that files can tell it apart. Used by the checks of forms and norm groups."""
+"""Checks of answer and attribute values, so that response files can distinguish them.
+
+Used by the checks of forms and norm groups.
+"""
 
 import re
 
@@ -6,21 +9,21 @@ from stanine.domain.errors import Faults
 from stanine.domain.instruments.decoding import quote
 from stanine.domain.instruments.records import Option, Value
 
-#: What a file of responses writes for a missing answer, so no option can be called so.
+#: The text of a missing answer in a response file; no option may have this value.
 MISSING_TEXT = "NA"
-#: A decimal number as a file of responses writes it.
+#: A decimal number as written in a response file.
 DECIMAL = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d{1,3})?", re.ASCII)
 
 
 def identity(value: Value) -> Value:
-    """Return what a value reads as in a file of responses: texts that look like numbers are the number."""
+    """Return a value as read from a response file: a text in the form of a number is that number."""
     if isinstance(value, str) and DECIMAL.fullmatch(value):
         return float(value)
     return value
 
 
 def check_options(options: tuple[Option, ...], place: str, faults: Faults) -> None:
-    """Note what is wrong with a list of options."""
+    """Check a list of options."""
     values = tuple(option.value for option in options)
     for index, value in enumerate(values):
         check_value(value, values, index, f"{place}[{index}].value", faults)
@@ -33,7 +36,7 @@ def check_options(options: tuple[Option, ...], place: str, faults: Faults) -> No
 def check_value(
     value: Value, values: tuple[Value, ...], index: int, place: str, faults: Faults
 ) -> None:
-    """Note what is wrong with one of several values."""
+    """Check one of several values."""
     if value == "":
         return
     if isinstance(value, str) and (value != value.strip() or not value.isprintable()):

@@ -1,4 +1,4 @@
-"""What an author should look at in a document that is accepted (DESIGN 4.1, It warns). Called by those who publish or validate one."""
+"""Warnings about an accepted document (DESIGN 4.1, It warns). Used when publishing or validating."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ from stanine.domain.scoring.scale_terms import Term
 
 
 def warnings_of(instrument: Instrument) -> list[Fault]:
-    """Return what is doubtful in a checked instrument, each with its place."""
+    """Return the doubtful parts of a checked instrument, each with its place."""
     return [Fault(place, code, detail) for place, code, detail in _warnings(instrument.spec)]
 
 
@@ -124,7 +124,7 @@ def _lacks_labels(options: object, labels: dict[str, str]) -> bool:
 
 
 def _conditions_with_keys(spec: Spec, forms: dict[str, ItemForm]) -> Iterator[_Warning]:
-    """Warn of conditions that give away what is right."""
+    """Warn of conditions that reveal right answers."""
     keyed = {item for scale in spec.scales for item in scale.key}
     conditions = written(spec) if keyed else []
     names = EarlierNames(spec, forms)

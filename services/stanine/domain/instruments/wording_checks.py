@@ -1,4 +1,7 @@
-"""What must hold of translations: each names what the document has. Called by `instrument`; what is not there falls back."""
+"""Checks of translations: each translates texts of the document; missing ones fall back.
+
+Called by `instrument`.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -8,7 +11,7 @@ from stanine.domain.instruments.records import ScaleWords, Spec, Translation
 
 
 def check(spec: Spec, faults: Faults) -> None:
-    """Note translations of what the document does not have."""
+    """Report translations of texts that the document does not have."""
     for language, words in spec.translations.items():
         place = member("spec.translations", language)
         if faults.touches(place):

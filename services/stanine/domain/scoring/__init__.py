@@ -1,1 +1,1 @@
-"""Scoring: the plan compiled from an instrument, the kernel that applies it to a batch, and its results."""
+"""Scoring: plans compiled from instruments, the kernel that runs them on batches, and results."""

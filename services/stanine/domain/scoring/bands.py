@@ -1,4 +1,4 @@
-"""Bands of scores, and their edges made exact. Used by `scale_checks` and `scoring`."""
+"""Bands of scores with exact edges. Used by `scale_checks` and `scoring`."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ __all__ = ["DECIMALS", "check", "smallest_beyond", "start"]
 
 
 def check(bands: Sequence[Band], place: str, faults: Faults) -> None:
-    """Note bands that overlap, lack an edge, or share an id."""
+    """Report bands that overlap, lack an edge, or share an id."""
     before: tuple[float, int] | None = None
     ids: set[str] = set()
     for index, band in enumerate(bands):
@@ -52,13 +52,13 @@ def check(bands: Sequence[Band], place: str, faults: Faults) -> None:
 
 
 def start(band: Band) -> float | None:
-    """Return the smallest double that lies in a band or beyond it; None if the band has no lower end."""
+    """Return the smallest double in a band or beyond it; None if the band has no lower end."""
     edge = _edge(band)
     return None if edge is None else smallest_beyond(edge[0], inclusive=edge[1] == 0)
 
 
 def _edge(band: Band) -> tuple[float, int] | None:
-    """Return a band's edge so that edges sort: from 5 lies before above 5."""
+    """Return a band's edge as a sort key: from 5 comes before above 5."""
     if band.from_ is not None:
         return band.from_, 0
     return None if band.above is None else (band.above, 1)

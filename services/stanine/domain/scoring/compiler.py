@@ -1,8 +1,10 @@
-"""Compiles an instrument to the plan that it is scored by. Called by `index.build_entry`; `kernel` runs what comes of it.
+"""Compiles an instrument to its scoring plan.
 
-This is the order of arithmetic that every engine must keep (float64, each step rounded):
+Called by `index.build_entry`; `kernel` runs the plan. Every engine must keep this order of arithmetic (float64, each
+step rounded):
 
-    Σ runs over a scale's terms in the order of the form (over parts as the scale names them), from 0.0, over those that have points.
+    Σ runs over a scale's terms in the order of the form (over parts in the order of the scale), from 0.0, over those
+    that have points.
     Mean     Σ(w·x) / Σw
     Sum      Σ(w·x), and if some are missing (W · Σ(w·x)) / Σw, where W = Σw over all terms that are not excluded
     Percent  (100 · Σ(w·(x - lowest))) / Σ(w·(highest - lowest))
@@ -58,7 +60,7 @@ __all__ = [
 
 
 def compile_plan(instrument: Instrument) -> Plan:
-    """Return the plan of a checked instrument; the same instrument always gives the same plan."""
+    """Return the plan of a checked instrument. Deterministic."""
     return _Compiler(instrument.spec).plan()
 
 
@@ -189,7 +191,7 @@ class _Compiler:
         )
 
     def _in_order(self, given: "Mapping[str, tuple[Band, ...]] | Mapping[str, Norm]") -> list[str]:
-        """Return norm groups in the order of the document, in which the first that matches counts."""
+        """Return norm groups in the order of the document; the first match counts."""
         return sorted(given, key=self.groups.__getitem__)
 
     def _norms(self, scale: Scale) -> PlannedNorms:
@@ -270,7 +272,10 @@ def _missing_places(form: ItemForm) -> tuple[int, ...]:
 
 
 def _numbers_of(form: ItemForm) -> list[float | None]:
-    """Return the number of each option of a Choice; None for one that is missing or a text, which no formula asks for as a number."""
+    """Return the number of each option of a Choice.
+
+    None for a missing option, and for a text, which no formula uses as a number.
+    """
     return [
         None if option.missing or isinstance(option.value, str) else float(option.value)
         for option in form.options
@@ -278,7 +283,7 @@ def _numbers_of(form: ItemForm) -> list[float | None]:
 
 
 def planned_table(rows: Sequence[LookupRow]) -> PlannedTable:
-    """Return a table of scores in the order of its rows' raw scores."""
+    """Return a table of scores, its rows sorted by raw score."""
     ordered = sorted(rows, key=stretch)
     return PlannedTable(
         tuple(stretch(row)[0] for row in ordered),

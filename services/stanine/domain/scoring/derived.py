@@ -1,6 +1,7 @@
-"""What a scale's result holds beside its raw score, defaults resolved: one reading for checks and compiling (DESIGN 4.1, Derived scores).
+"""Derived scores of a scale, defaults resolved (DESIGN 4.1, Derived scores).
 
-The conversions here are the same operations in the same order as the kernel's, so both give the same bits.
+Shared by checks and compiler. The conversions here are the same operations in the same order as the kernel's, so both
+give the same bits.
 """
 
 import functools
@@ -16,23 +17,24 @@ from stanine.domain.instruments.scale_records import Interval, LookupRow, Report
 
 NormKind = Literal["None", "Figures", "Lookup", "Frequencies"]
 
-#: Decimals of a score that a comparison sees: beyond what a Mean of any scale needs, and short of where double arithmetic gets noisy.
+#: Decimals of a score in comparisons: more than a Mean of any scale needs, fewer than the errors of double arithmetic
+#: affect.
 DECIMALS = 9
 _STENS, _STANINES = (1, 10), (1, 9)
 _OF_FIGURES: tuple[Standard, ...] = ("Z", "T", "Sten", "Stanine", "Percentile")
-#: Units that have a standard error: the others are no linear function of the raw score.
+#: Units with a standard error: the others are not linear functions of the raw score.
 LINEAR_UNITS = frozenset({"Raw", "Score", "Z", "T"})
 
 
 class Derived(msgspec.Struct, frozen=True):
-    """What is derived from a scale's raw score."""
+    """The derived scores of a scale."""
 
     norms: NormKind
     has_table: bool
     standard: tuple[Standard, ...]
     report: Report
     interval: Interval | None
-    #: Whether a result holds `se`, `low` and `high`, a table's `percentile`.
+    #: Whether a result contains `se`, `low` and `high`, a table's `percentile`.
     has_se: bool
     has_limits: bool
     has_table_percentile: bool
@@ -41,7 +43,7 @@ class Derived(msgspec.Struct, frozen=True):
 
 
 def norm_kind(scale: Scale) -> NormKind:
-    """Return the kind of a scale's norms: that of the first; checks see to it that all are of one."""
+    """Return the kind of a scale's norms, that of the first; checks ensure that all have one kind."""
     for norm in scale.norms.values():
         if norm.lookup is not None:
             return "Lookup"
@@ -50,7 +52,7 @@ def norm_kind(scale: Scale) -> NormKind:
 
 
 def tables_of(scale: Scale) -> tuple[tuple[str | None, tuple[LookupRow, ...]], ...]:
-    """Return a scale's tables, each with the norm group that it is for (None: for all)."""
+    """Return a scale's tables, each with its norm group (None: for all)."""
     if scale.lookup is not None:
         return ((None, scale.lookup),)
     return tuple(
@@ -59,7 +61,7 @@ def tables_of(scale: Scale) -> tuple[tuple[str | None, tuple[LookupRow, ...]], .
 
 
 def possible_units(scale: Scale) -> tuple[Report, ...]:
-    """Return the units that a scale's results can be reported in."""
+    """Return the units in which a scale's results can be reported."""
     kind = norm_kind(scale)
     units: tuple[Report, ...] = ("Raw",)
     if tables_of(scale):
@@ -70,7 +72,7 @@ def possible_units(scale: Scale) -> tuple[Report, ...]:
 
 
 def derive(scale: Scale, defaults: Defaults) -> Derived:
-    """Return what is derived from a scale's raw score; a default that the scale cannot have does not apply."""
+    """Return the derived scores of a scale; defaults that the scale cannot have do not apply."""
     kind, units, tables = norm_kind(scale), possible_units(scale), tables_of(scale)
     standard = scale.standard
     if standard is None:
@@ -115,7 +117,7 @@ def derive(scale: Scale, defaults: Defaults) -> Derived:
 
 
 def floor_nine(x: float) -> int:
-    """Return the whole number below x at 9 decimals."""
+    """Return the greatest whole number up to x, compared at 9 decimals."""
     return math.floor(round(x, DECIMALS)) if math.isfinite(x) else int(math.copysign(1e9, x))
 
 
@@ -157,7 +159,10 @@ def two_sided(level: float) -> float:
 def mid_ranks(
     raws: Iterable[float], counts: Iterable[int]
 ) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
-    """Return raw scores in order, the percentile of each (half of those who had it count as below), and of what lies above each of them."""
+    """Return raw scores in order, the percentile of each, and the percentile above each.
+
+    Half of the people with a raw score count as below it.
+    """
     pairs = sorted(zip(raws, counts, strict=True))
     total = sum(count for _, count in pairs)
     at, above, below = [], [], 0

@@ -1,7 +1,7 @@
-"""Explains a stored result: each step from the answers of one attempt to its scores (DESIGN 8). Called by the API and `stanine explain`.
+"""Explains a stored result: each step from the answers of one attempt to its scores (DESIGN 8).
 
-The steps are computed anew, one attempt and without NumPy, by the arithmetic that `compiler` states; `agrees` says whether they lead to
-exactly the stored scores.
+Called by the API and `stanine explain`. The steps are recomputed for one attempt, without NumPy, by the arithmetic that
+`compiler` defines; `agrees` states whether they give exactly the stored scores.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,14 +41,14 @@ from stanine.domain.scoring.rounding import nine, round_decimal
 
 
 class Reader(NamedTuple):
-    """What the reader of an explanation may see beside scores: answers and attributes; formulas."""
+    """What the reader may see in addition to scores: answers and attributes; formulas."""
 
     answers: bool
     formulas: bool
 
 
 class Explainer:
-    """A document made ready to explain results that were scored by it. Holds nothing of an attempt."""
+    """A document prepared for explaining results that it scored. Holds no data of attempts."""
 
     def __init__(self, instrument: Instrument) -> None:
         self.spec = instrument.spec
@@ -58,7 +58,10 @@ class Explainer:
     def explain(
         self, packed: bytes, attributes: Mapping[str, Any], body: bytes, reader: Reader
     ) -> Explanation:
-        """Return each step of a result. `packed`: the attempt's answers. Raises ValueError if bytes cannot be of this document."""
+        """Return each step of a result. `packed`: the attempt's answers.
+
+        Raises ValueError if the bytes cannot belong to this document.
+        """
         plan = self.plan
         if len(packed) < plan.row_bytes:
             raise ValueError(f"{plan.row_bytes} bytes of answers belong here, not {len(packed)}")
@@ -197,7 +200,7 @@ class _Attempt:
     def _add_derived(
         self, own: dict[str, Any], scale: Scale, planned: PlannedScale, stored: StoredScale
     ) -> bool:
-        """Add what follows the raw score; return whether it agrees with what is stored."""
+        """Add the scores derived from the raw score; return whether they equal the stored ones."""
         agrees, has = True, stored.raw is not None
         group = None
         if planned.norms.groups:

@@ -1,4 +1,4 @@
-"""Points of one answer, by the operations of `kernel_answers` without NumPy: what an item holds and gives. Used by `explanation`."""
+"""Points of one answer, by the operations of `kernel_answers` without NumPy. Used by `explanation`."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -21,25 +21,28 @@ from stanine.domain.scoring.points import Table, Wide
 
 
 class Held(msgspec.Struct, frozen=True):
-    """What an item holds: its state, its answer, and its cell."""
+    """An item's state, its answer, and its cell."""
 
     state: State
     answer: Answer | None
     form: ItemForm
     cell: Cell
-    #: The first byte of the cell: what a table of points is read by.
+    #: The first byte of the cell: the index into a table of points.
     code: int
 
     @property
     def places(self) -> list[int]:
-        """The places of the options chosen, in the order of the answer."""
+        """Indices of the chosen options, in the order of the answer."""
         values = [option.value for option in self.form.options]
         chosen = self.answer if isinstance(self.answer, list) else []
         return [values.index(value) for value in chosen]
 
 
 def held(forms: Sequence[ItemForm], cells: Sequence[Cell], packed: bytes) -> list[Held]:
-    """Return what each item of a form holds in an attempt's bytes. Raises ValueError if these cannot be of this form."""
+    """Return each item's state in an attempt's bytes.
+
+    Raises ValueError if the cells are of another form.
+    """
     return [_held(coder, packed) for coder in coders_of(forms, cells)]
 
 
@@ -61,7 +64,7 @@ def _is_missing(form: ItemForm, answer: Any) -> bool:
 
 
 def points_of(one: Held, table: Table | None, wide: Wide | None) -> float | None:
-    """Return the points that an answer gives by its own rule; None if it gives none."""
+    """Return the points of an answer by its own rule; None if it gives none."""
     if table is not None:
         return table[one.code] if one.code < len(table) else None
     if one.state != "Answered":
@@ -97,7 +100,7 @@ def _wide(one: Held, wide: Wide) -> float:
 
 
 def counted(scale: PlannedScale, one: Held, points: float | None) -> tuple[float | None, CountsAs]:
-    """Return the points that a scale or formula takes of an item, and what it counts as."""
+    """Return the points that a scale or formula uses for an item, and what it counts as."""
     if one.state == "NotShown":
         if scale.not_shown is not None:
             return scale.not_shown, "NotShown"

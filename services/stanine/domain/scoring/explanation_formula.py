@@ -1,6 +1,7 @@
-"""Evaluates a formula for one attempt, by the operations of `formulas.evaluation` without NumPy. Used by `explanation`.
+"""Evaluates a formula for one attempt, by the operations of `formulas.evaluation` without NumPy.
 
-A value is a float, or None for null, or FAILED: a division by zero, or a result that is not finite. Null has precedence over failure.
+Used by `explanation`. A value is a float, or None for null, or FAILED: a division by zero, or a result that is not
+finite. Null has precedence over failure.
 """
 
 import math
@@ -37,7 +38,7 @@ class _Failure(Enum):
     FAILED = "failed"
 
 
-#: Stands for a division by zero, or a number that is not finite.
+#: A division by zero, or a number that is not finite.
 FAILED: Final = _Failure.FAILED
 Result = float | None | _Failure
 
@@ -52,20 +53,20 @@ _RELATIONS: dict[str, Callable[[Any, Any], bool]] = {
 
 
 class Inputs(NamedTuple):
-    """What one attempt has for the names of a formula."""
+    """The inputs of a formula for one attempt."""
 
     numbers: Mapping[str, float | None]
     #: Texts or numbers; None for null.
     values: Mapping[str, Any]
     answered: Mapping[str, bool]
-    #: The tables of scales: a number to a score, None where there is no row.
+    #: The tables of scales: a number to a score, None for no row.
     lookups: Mapping[str, Callable[[float], float | None]]
 
 
 def evaluate(node: Node, inputs: Inputs, *, pass_over: bool) -> Result:
-    """Return the value of a formula's tree. With `pass_over`, lists pass over what is null."""
+    """Return the value of a formula's tree. With `pass_over`, lists skip nulls."""
     found = _Evaluator(inputs, pass_over=pass_over).value(node)
-    # Adding 0.0 makes 0.0 of -0.0.
+    # Adding 0.0 converts -0.0 to 0.0.
     return found + 0.0 if isinstance(found, float) else found
 
 
@@ -143,7 +144,7 @@ class _Evaluator:
         for operand in operands:
             one = self.value(operand)
             if isinstance(one, float) and _is_true(one) == deciding:
-                # What decides makes a null before it count for nothing, but not a failure.
+                # The deciding operand overrides an earlier null, but not a failure.
                 return FAILED if FAILED in seen else float(deciding)
             seen.append(one)
         gone = _worst(seen)

@@ -1,4 +1,4 @@
-"""Why a norm group matched a person, and in which band a score lies. Used by `explanation`."""
+"""Explains why a norm group matched a person, and which band a score is in. Used by `explanation`."""
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from stanine.domain.scoring.plan import Clause, Plan, PlannedBand
 def groups_up_to_match(
     plan: Plan, groups: Sequence[int], person: Mapping[str, Any], *, shows_answers: bool
 ) -> tuple[list[GroupStep], int | None]:
-    """Return the groups looked at, and the place of the one that matches; None if none does."""
+    """Return the groups checked, and the index of the match; None if none matches."""
     steps: list[GroupStep] = []
     for place, number in enumerate(groups):
         group = plan.groups[number]
@@ -51,7 +51,7 @@ def _clause(
 
 
 def band_place(planned: Sequence[PlannedBand], x: float | None) -> int | None:
-    """Return the place of the band that holds a score, by the exact edges of the plan; None if none does."""
+    """Return the index of a score's band, by the exact edges of the plan; None if it is in none."""
     if x is None:
         return None
     starts = [band.start for band in planned if band.start is not None]
@@ -66,7 +66,7 @@ def band_step(
     value: float | None,
     groups: tuple[list[GroupStep], str | None] | None,
 ) -> BandStep:
-    """Return a band and its edges. `groups`: those that were looked at for it, and the one that matched."""
+    """Return a band and its edges. `groups`: the groups checked for it, and the match."""
     looked, group = (UNSET, UNSET) if groups is None else groups
     if place is None:
         return BandStep(unit=unit, value=value, band=None, groups=looked, group=group)

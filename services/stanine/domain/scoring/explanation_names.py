@@ -1,4 +1,7 @@
-"""A formula for one attempt: the values of its names, as `kernel_formula` gives them, and its own. Used by `explanation`."""
+"""A formula for one attempt: the values of its names, as in `kernel_formula`, and its own value.
+
+Used by `explanation`.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -12,7 +15,7 @@ from stanine.domain.scoring.intervals import find
 from stanine.domain.scoring.plan import PlannedInput, PlannedScale, PlannedTable
 from stanine.domain.scoring.result_records import Status
 
-#: Returns a part of a finished scale, by the scale's place; None: it has no value.
+#: Returns a part of a finished scale by the scale's index; None: no value.
 Part = Callable[[int, str], float | None]
 
 
@@ -25,7 +28,7 @@ def formula_step(
     *,
     shows_answers: bool,
 ) -> tuple[FormulaStep, Status]:
-    """Return a formula with its names in their order, and how it ended."""
+    """Return a formula with its names in order, and its result."""
     formula = scale.formula
     assert formula is not None
     answered = {one.name: items[one.place].state == "Answered" for one in formula.answered}

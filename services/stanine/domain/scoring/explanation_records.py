@@ -1,6 +1,7 @@
-"""The records of an explanation: each step from the answers of one attempt to its scores. Made by `explanation`.
+"""The records of an explanation: each step from the answers of one attempt to its scores.
 
-The API encodes them and the command line reads them. Absent members do not apply to the scale, or are for readers with more rights.
+Created by `explanation`, encoded by the API and read by the command line. Absent members do not apply to the scale, or
+require more rights.
 """
 
 from typing import Literal
@@ -8,16 +9,16 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-#: How an answer becomes points: its own number, reversed, by the key, listed by `points`, or the options counted.
+#: Conversion of an answer to points: its own number, reversed, by the key, listed by `points`, or options counted.
 Rule = Literal["Own", "Reversed", "Keyed", "Listed", "Counted"]
-#: What an item holds. MissingOption: an option that is declared `missing` was chosen.
+#: State of an item. MissingOption: an option that is declared `missing` was chosen.
 State = Literal["Answered", "MissingOption", "Omitted", "NotShown", "Declined"]
 #: What a term counts as. Unanswered and NotShown: points that the scale declares for it.
 CountsAs = Literal["Points", "Unanswered", "NotShown", "Missing", "Excluded"]
 
 
 class _Step(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What all records share: camelCase names."""
+    """Base of all records: camelCase names."""
 
 
 class TermStep(_Step, frozen=True):
@@ -30,9 +31,9 @@ class TermStep(_Step, frozen=True):
     #: Points by the rule, or those declared; null: none.
     points: float | None
     weight: float
-    #: What is added to the sum: weight · points, with Percent weight · (points - lowest).
+    #: Contribution to the sum: weight · points, with Percent weight · (points - lowest).
     adds: float | None
-    #: What was answered; only for readers of answers.
+    #: The answer; only for readers of answers.
     answer: float | str | list[float | str] | UnsetType = UNSET
     #: Percent: the fewest and the most points that the rule declares.
     lowest: float | UnsetType = UNSET
@@ -44,7 +45,7 @@ class PartStep(_Step, frozen=True):
 
     scale: str
     part: str
-    #: The value; null: it has none.
+    #: The value; null: none.
     value: float | None
     weight: float
     adds: float | None
@@ -59,7 +60,8 @@ class NameStep(_Step, frozen=True):
     source: Literal["Item", "Attribute", "Scale"]
     #: Whether it has a value.
     has_value: bool
-    #: The number that the formula takes; null: none. Absent where it takes a text, or only whether there is an answer.
+    #: The number used by the formula; null: none. Absent if the formula uses a text, or only whether there is an
+    #: answer.
     value: float | UnsetType | None = UNSET
     #: The text that the formula compares; only for readers of answers.
     text: str | UnsetType | None = UNSET
@@ -68,10 +70,10 @@ class NameStep(_Step, frozen=True):
 
 
 class FormulaStep(_Step, frozen=True):
-    """What a formula was computed from, and what came of it."""
+    """The inputs and the value of a formula."""
 
     names: list[NameStep]
-    #: Its value before rounding; null: none, and the scale's status says why.
+    #: Its value before rounding; null: none, with the reason in the scale's status.
     value: float | None
     #: The formula; only for readers of the document.
     text: str | UnsetType = UNSET
@@ -80,7 +82,7 @@ class FormulaStep(_Step, frozen=True):
 
 
 class SumStep(_Step, frozen=True):
-    """The sum of a scale's terms or parts, and what the method makes of it."""
+    """The sum of a scale's terms or parts, and the method's result."""
 
     method: Literal["Mean", "Sum", "Percent"]
     #: Σ of `adds`.
@@ -91,30 +93,33 @@ class SumStep(_Step, frozen=True):
     all_weights: float
     #: Whether points are missing, so that a Sum is all_weights · sum / divisor.
     prorated: bool
-    #: What the method gives; null: too few answers, or the divisor is 0.
+    #: The method's result; null: too few answers, or the divisor is 0.
     result: float | None
     multiply: float
     constant: float
-    #: result · multiply + constant; null: there is none, or it is not finite.
+    #: result · multiply + constant; null: none, or not finite.
     before_rounding: float | None
 
 
 class ClauseStep(_Step, frozen=True):
-    """One attribute that a norm group asks for."""
+    """One attribute of a norm group's conditions."""
 
     attribute: str
     holds: bool
     #: A number's ends, included; null is open.
     lowest: float | UnsetType | None = UNSET
     highest: float | UnsetType | None = UNSET
-    #: Otherwise the values, of which it must be one.
+    #: Otherwise the permitted values.
     one_of: list[float | str] | UnsetType = UNSET
-    #: What the person has; only for readers of answers. Null: nothing is known.
+    #: The person's value; only for readers of answers. Null: unknown.
     value: float | str | UnsetType | None = UNSET
 
 
 class GroupStep(_Step, frozen=True):
-    """A norm group that was looked at: the first whose clauses all hold matches. Without clauses it is for everybody."""
+    """A norm group that was checked: the first whose clauses all hold matches.
+
+    Without clauses it always matches.
+    """
 
     group: str
     matches: bool
@@ -122,7 +127,7 @@ class GroupStep(_Step, frozen=True):
 
 
 class NormStep(_Step, frozen=True):
-    """Which norm group a score was compared with; the groups up to the one that matches."""
+    """The norm group that a score was compared with; the groups up to the match."""
 
     groups: list[GroupStep]
     group: str | None
@@ -133,7 +138,7 @@ class NormStep(_Step, frozen=True):
 
 
 class LookupStep(_Step, frozen=True):
-    """The row of a table that a raw score lies in, seen at 9 decimals; null score: no row."""
+    """The row of a table that contains a raw score, compared at 9 decimals; null score: no row."""
 
     score: float | None
     raw: float | UnsetType = UNSET
@@ -145,7 +150,7 @@ class LookupStep(_Step, frozen=True):
 
 
 class ErrorStep(_Step, frozen=True):
-    """The standard error of a score and its interval, in the unit that the scale reports."""
+    """The standard error of a score and its interval, in the reported unit."""
 
     unit: str
     source: Literal["Reliability", "Table"]
@@ -153,14 +158,17 @@ class ErrorStep(_Step, frozen=True):
     reliability: float | UnsetType = UNSET
     kind: Literal["Observed", "TrueScore"] | UnsetType = UNSET
     level: float | UnsetType = UNSET
-    #: The normal quantile that the standard error is multiplied by.
+    #: The normal quantile that multiplies the standard error.
     quantile: float | UnsetType = UNSET
     low: float | UnsetType | None = UNSET
     high: float | UnsetType | None = UNSET
 
 
 class BandStep(_Step, frozen=True):
-    """The band that a score lies in, seen at 9 decimals: `from` (≥) or `above` (>) its edge, up to the edge of the next."""
+    """The band of a score, compared at 9 decimals.
+
+    From its edge, `from` (≥) or `above` (>), up to the edge of the next.
+    """
 
     unit: str
     #: The score in that unit; null: none, so no band.
@@ -169,41 +177,41 @@ class BandStep(_Step, frozen=True):
     label: str | UnsetType = UNSET
     from_: float | UnsetType = msgspec.field(name="from", default=UNSET)
     above: float | UnsetType = UNSET
-    #: The band ends below this (the next begins from it), or at this (the next begins above it).
+    #: The upper edge: below this (the next band begins from it), or up to this (the next begins above it).
     below: float | UnsetType = UNSET
     to: float | UnsetType = UNSET
-    #: Of bands by norm group: the groups looked at, and the one that matched.
+    #: Of bands by norm group: the groups checked, and the match.
     groups: list[GroupStep] | UnsetType = UNSET
     group: str | UnsetType | None = UNSET
 
 
 class ScaleExplanation(_Step, frozen=True):
-    """How one scale came to its score."""
+    """The computation of one scale's score."""
 
     id: str
     kind: Literal["Items", "Scales", "Formula"]
-    #: Only other scales use it; no result has it.
+    #: Only for other scales; in no result.
     internal: bool
     raw: float | None
     status: str
-    #: Answers (parts, names) that count, of how many, and how many are needed; a formula may need none.
+    #: Answers (parts, names) that count, their total, and the number required; a formula may require none.
     valid: int
     items: int
     needed: int
-    #: Whether these steps lead to exactly the stored score.
+    #: Whether these steps give exactly the stored score.
     agrees: bool
     title: str | UnsetType = UNSET
-    #: Points of `items` are 1 from this number on, else 0.
+    #: Points of `items` are 1 from this number, else 0.
     threshold: float | UnsetType = UNSET
     terms: list[TermStep] | UnsetType = UNSET
     parts: list[PartStep] | UnsetType = UNSET
     formula: FormulaStep | UnsetType = UNSET
     sum: SumStep | UnsetType = UNSET
-    #: How the raw score was rounded, after 9 decimals.
+    #: The rounding of the raw score, after 9 decimals.
     rounding: str | UnsetType = UNSET
     decimals: int | UnsetType = UNSET
     norm: NormStep | UnsetType = UNSET
-    #: The standard scores of the result, and the one that the scale reports.
+    #: The standard scores of the result, and the reported one.
     standard: dict[str, float | None] | UnsetType = UNSET
     lookup: LookupStep | UnsetType = UNSET
     error: ErrorStep | UnsetType = UNSET
@@ -218,10 +226,10 @@ class ProfileValue(_Step, frozen=True):
 
 
 class ProfileExplanation(_Step, frozen=True):
-    """How a profile came to its code."""
+    """The computation of a profile's code."""
 
     id: str
-    #: In the order of the profile, which decides between equal values.
+    #: In the order of the profile, which decides ties.
     values: list[ProfileValue]
     top: int
     ties: Literal["List", "First"]
@@ -231,7 +239,7 @@ class ProfileExplanation(_Step, frozen=True):
 
 
 class Explanation(_Step, frozen=True):
-    """How an attempt came to its scores, scale by scale in the order of the document."""
+    """The computation of an attempt's scores, scale by scale in the order of the document."""
 
     scales: list[ScaleExplanation]
     profiles: list[ProfileExplanation]

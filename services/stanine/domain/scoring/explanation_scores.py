@@ -1,6 +1,6 @@
-"""What follows a raw score, step by step: norms, standard scores, tables, standard errors. Used by `explanation`.
+"""Scores derived from a raw score, step by step: norms, standard scores, tables, standard errors.
 
-The figures are those of `result_values`, which every result is read with.
+Used by `explanation`. The figures are those of `result_values`, which every result is read with.
 """
 
 from typing import Any
@@ -34,7 +34,7 @@ def norm_step(
 
 
 def standard_scores(scale: PlannedScale, stored: StoredScale) -> dict[str, float | None]:
-    """Return the standard scores of the result and the one reported, by their units."""
+    """Return the standard scores of the result and the reported one, by unit."""
     units: list[str] = list(scale.standard)
     if scale.report not in ("Raw", "Score", *units):
         units.append(scale.report)
@@ -44,7 +44,7 @@ def standard_scores(scale: PlannedScale, stored: StoredScale) -> dict[str, float
 def lookup_step(
     scale: Scale, planned: PlannedScale, stored: StoredScale, group: str | None
 ) -> LookupStep:
-    """Return the row of a table that a raw score lies in."""
+    """Return the row of a table that contains a raw score."""
     table = table_of(planned, stored)
     if table is None or stored.row is None:
         return LookupStep(score=None)

@@ -1,6 +1,6 @@
-"""Adds up a scale's terms or parts one by one, and makes the raw score of them. Used by `explanation`.
+"""Adds a scale's terms or parts one by one and computes the raw score. Used by `explanation`.
 
-The operations and their order are those of `kernel_terms.Accumulator`, so that both give the same bits.
+The operations and their order are those of `kernel_terms.Accumulator`, so both give the same bits.
 """
 
 import math
@@ -13,7 +13,7 @@ from stanine.domain.scoring.rounding import round_decimal
 
 
 class Sum(NamedTuple):
-    """The sums of a scale: its step, what counts as valid, of how many, whether any score follows, and with which status."""
+    """The sums of a scale: its step, valid, total and required terms, raw score and status."""
 
     step: SumStep
     valid: int
@@ -24,7 +24,7 @@ class Sum(NamedTuple):
 
 
 class Adder:
-    """Adds terms up in the order and by the operations of `kernel_terms.Accumulator`."""
+    """Adds terms in the order and by the operations of `kernel_terms.Accumulator`."""
 
     def __init__(self, scale: PlannedScale) -> None:
         self._scale = scale
@@ -40,7 +40,7 @@ class Adder:
         valid: bool,
         excluded: bool,
     ) -> float | None:
-        """Add a term and return what it adds."""
+        """Add a term and return its contribution."""
         low, high = ends if self._scale.method == "Percent" else (0.0, 1.0)
         adds = None if x is None else weight * (x - low)
         if adds is not None:
@@ -54,7 +54,7 @@ class Adder:
         return adds
 
     def result(self) -> Sum:
-        """Return what comes of the sums."""
+        """Return the result of the sums."""
         scale = self._scale
         complete = scale.method == "Sum" and self._present == self._count
         found: float | None = self._above

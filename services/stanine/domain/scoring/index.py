@@ -1,6 +1,7 @@
-"""The index entry: what one form is served and scored from. The face that API, CLI, store and watchers import from.
+"""The index entry: a form as it is served and scored.
 
-`index_entry` compiles, writes and reads entries; `public_form` says what of one a participant may see.
+API, CLI, store and watchers import from here. `index_entry` compiles, writes and reads entries; `public_form` selects
+what participants may see.
 """
 
 from stanine.domain.instruments.public_form import choose_language, language_of, public_form

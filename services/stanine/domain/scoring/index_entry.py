@@ -1,6 +1,6 @@
-"""The index entry: what one form is served and scored from. Others import from `index`.
+"""Compilation, encoding and decoding of index entries. Others import this through `index`.
 
-It is derived from a published document alone, so building it again gives the same bytes.
+An entry is derived from a published document alone, so a rebuild gives the same bytes.
 """
 
 import hashlib
@@ -16,13 +16,13 @@ from stanine.domain.instruments.record_types import ItemType, Value
 from stanine.domain.instruments.records import Instrument, Option, Translation
 from stanine.domain.scoring.compiler import ENGINE_VERSION, Plan, compile_plan
 
-#: Revision and engine version, big-endian: the store's functions compare these bytes to tell which of two entries is newer.
+#: Revision and engine version, big-endian: the store's functions compare these bytes to find the newer of two entries.
 _HEADER = struct.Struct(">IH")
 _CHECKSUM_BYTES = 32
 
 
 class FormAttribute(msgspec.Struct, frozen=True, array_like=True):
-    """What else may be said of a person."""
+    """An attribute of a person."""
 
     id: str
     title: str | None
@@ -33,7 +33,7 @@ class FormAttribute(msgspec.Struct, frozen=True, array_like=True):
 
 
 class FormOption(msgspec.Struct, frozen=True, array_like=True):
-    """One option; its place in its list is the code of the answer."""
+    """One option; its index in its list is the code of the answer."""
 
     value: Value
     label: str | None
@@ -42,7 +42,7 @@ class FormOption(msgspec.Struct, frozen=True, array_like=True):
 
 
 class FormNumber(msgspec.Struct, frozen=True, array_like=True):
-    """What a Number takes."""
+    """The range of a Number."""
 
     low: float
     high: float
@@ -54,7 +54,10 @@ class FormNumber(msgspec.Struct, frozen=True, array_like=True):
 
 
 class FormItem(msgspec.Struct, frozen=True, array_like=True):
-    """One item; `options` is the place of its options in the entry's option sets (an empty one, if it has none)."""
+    """One item.
+
+    `options` is the index of its options in the entry's option sets (an empty one, if it has none).
+    """
 
     id: str
     text: str
@@ -69,9 +72,9 @@ class FormItem(msgspec.Struct, frozen=True, array_like=True):
     max_length: int = 0
     multiline: bool = False
     distinct_from: int | None = None
-    #: The response set that names its translated options, if they are not its own.
+    #: The response set with its translated options, if they are not its own.
     responses: str | None = None
-    #: Places of the entry's conditions, which must all hold for the item to be shown: its section's and its own.
+    #: Indices into the entry's conditions: its section's and its own. All must hold for the item to be shown.
     conditions: tuple[int, ...] = ()
     codes: tuple[tuple[str, str], ...] = ()
 
@@ -88,9 +91,9 @@ class FormSection(msgspec.Struct, frozen=True, array_like=True):
 
 
 class IndexEntry(msgspec.Struct, frozen=True, array_like=True):
-    """A form, and the plan of its newest scoring: for attempts that answered any revision of the form.
+    """A form and the plan of its newest revision, for attempts at any revision of the form.
 
-    `form` is the first revision that has it, `revision` the newest; `spans` are all, as first and last of each run.
+    `form` is the first revision of the form, `revision` the newest; `spans` are all, as first and last of each run.
     """
 
     name: str
@@ -115,12 +118,12 @@ class IndexEntry(msgspec.Struct, frozen=True, array_like=True):
     spans: tuple[tuple[int, int], ...] = ()
 
     def has_revision(self, revision: int) -> bool:
-        """Tell whether a revision has this form."""
+        """Return whether a revision has this form."""
         return any(first <= revision <= last for first, last in self.spans)
 
     @property
     def is_plain(self) -> bool:
-        """Whether every item is a Choice that is always shown and needs no other: what the short ways through intake are for."""
+        """Whether every item is an always shown, independent Choice; required by the fast paths."""
         return all(
             item.type == "Choice" and not item.conditions and item.distinct_from is None
             for item in self.items
@@ -138,8 +141,8 @@ def build_entry(
 ) -> IndexEntry:
     """Compile an instrument.
 
-    `number` is the store's name for it, `form` the first revision with its form, `digest` the document's; `spans`: the revisions with this
-    form, by default all from `form` to `revision`.
+    `number`: the store's number of the instrument; `form`: the first revision of its form; `digest`: the document's
+    digest; `spans`: the revisions of this form, by default all from `form` to `revision`.
     """
     spec = instrument.spec
     forms, conditions = resolve(spec), conditions_of(spec)
@@ -226,7 +229,7 @@ def build_entry(
 
 
 def item_forms(entry: IndexEntry) -> tuple[ItemForm, ...]:
-    """Return what each item of an entry asks for."""
+    """Return each item's form of an entry."""
     return tuple(_item_form(item, entry.option_sets[item.options]) for item in entry.items)
 
 
@@ -249,13 +252,16 @@ def _item_form(item: FormItem, options: tuple[FormOption, ...]) -> ItemForm:
 
 
 def encode_entry(entry: IndexEntry) -> bytes:
-    """Return an entry's bytes: revision and engine version, a SHA-256 of all the rest, MessagePack."""
+    """Return an entry's bytes: revision and engine version, a SHA-256 of the rest, MessagePack."""
     header, body = _HEADER.pack(entry.revision, entry.engine), _ENCODER.encode(entry)
     return header + hashlib.sha256(header + body).digest() + body
 
 
 def decode_entry(data: bytes) -> IndexEntry:
-    """Return the entry that bytes hold. Raises CorruptEntry if a bit of them changed, or another engine wrote them."""
+    """Return the entry of encoded bytes.
+
+    Raises CorruptEntry if a bit changed, or another engine wrote them.
+    """
     if not is_intact(data):
         raise CorruptEntry("the checksum does not match")
     _, engine = _HEADER.unpack_from(data)
@@ -268,13 +274,16 @@ def decode_entry(data: bytes) -> IndexEntry:
 
 
 def is_intact(data: bytes) -> bool:
-    """Tell whether no bit of an entry changed since it was encoded, by whichever engine."""
+    """Return whether no bit of an entry changed since it was encoded, by any engine."""
     header, checksum = data[: _HEADER.size], data[_HEADER.size : _HEADER.size + _CHECKSUM_BYTES]
     return hashlib.sha256(header + data[_HEADER.size + _CHECKSUM_BYTES :]).digest() == checksum
 
 
 def entry_version(data: bytes) -> tuple[int, int]:
-    """Return the revision and engine version in an entry's header. Raises CorruptEntry if it is too short to have one."""
+    """Return the revision and engine version in an entry's header.
+
+    Raises CorruptEntry if it is too short.
+    """
     if len(data) < _HEADER.size + _CHECKSUM_BYTES:
         raise CorruptEntry("it is too short")
     revision, engine = _HEADER.unpack_from(data)

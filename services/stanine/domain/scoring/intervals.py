@@ -1,9 +1,8 @@
-"""Stretches of raw scores with exact ends, as tables of scores and norm samples are compiled to.
+"""Intervals of raw scores with exact ends, to which tables of scores and norm samples are compiled.
 
-Used by the checks of tables, by `scoring` and by `bands`.
-
-An edge is compared with the score rounded to 9 decimals, as Python's `round` does it: correctly, from the score's exact value. So that the
-kernel need not round, each edge becomes the smallest double whose rounded value lies beyond it, and a comparison is a plain `>=`.
+Used by the checks of tables, by `scoring` and by `bands`. An edge is compared with the score rounded to 9 decimals, as
+by Python's `round`: correctly, from the score's exact value. To spare the kernel the rounding, each edge is replaced by
+the smallest double whose rounded value is beyond it; the comparison is then a plain `>=`.
 """
 
 import functools
@@ -37,7 +36,7 @@ def smallest_beyond(edge: float, *, inclusive: bool) -> float:
 
 
 def stretch(row: LookupRow) -> Stretch:
-    """Return the doubles whose rounded values lie in a row."""
+    """Return the doubles whose rounded values are in a row."""
     if row.raw is not None:
         return smallest_beyond(row.raw, inclusive=True), smallest_beyond(row.raw, inclusive=False)
     low, high = -math.inf, math.inf
@@ -53,13 +52,13 @@ def stretch(row: LookupRow) -> Stretch:
 
 
 def find(stretches: Sequence[Stretch], x: float) -> int | None:
-    """Return which of some stretches, in order and without overlap, holds x."""
+    """Return the index of the interval that contains x; they are sorted and do not overlap."""
     place = bisect_right(stretches, (x, math.inf)) - 1
     return place if place >= 0 and x < stretches[place][1] else None
 
 
 def gap(stretches: Sequence[Stretch], low: float, high: float) -> float | None:
-    """Return the first double from low to high that no stretch holds; None if there is none."""
+    """Return the first double from low to high that no interval contains; None if there is none."""
     x = low
     while (place := find(stretches, x)) is not None:
         x = stretches[place][1]
