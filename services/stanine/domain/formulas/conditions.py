@@ -56,7 +56,7 @@ Seen = Any
 Values = Mapping[str, Seen]
 
 
-class _No(IntEnum):
+class _NoNumber(IntEnum):
     """Reasons for the lack of a number, by precedence: the greatest counts."""
 
     FAILED = 1
@@ -64,7 +64,7 @@ class _No(IntEnum):
     HIDDEN = 3
 
 
-_Result = float | _No
+_Result = float | _NoNumber
 _Step = Callable[[Values], _Result]
 
 
@@ -78,7 +78,7 @@ def compile_condition(condition: Condition) -> Callable[[Values], bool | None]:
 
     def is_shown(values: Values) -> bool | None:
         result = step(values)
-        return None if isinstance(result, _No) else nine(result) != 0
+        return None if isinstance(result, _NoNumber) else nine(result) != 0
 
     return is_shown
 
@@ -93,7 +93,7 @@ def _number(node: Number) -> _Step:
 
 
 def _null(_: Null) -> _Step:
-    return lambda _: _No.NULL
+    return lambda _: _NoNumber.NULL
 
 
 def _reference(node: Reference) -> _Step:
@@ -102,8 +102,8 @@ def _reference(node: Reference) -> _Step:
     def read(values: Values) -> _Result:
         seen = values.get(name)
         if seen is None or isinstance(seen, Missing):
-            return _No.NULL
-        return _No.HIDDEN if seen is NOT_SHOWN else float(seen)
+            return _NoNumber.NULL
+        return _NoNumber.HIDDEN if seen is NOT_SHOWN else float(seen)
 
     return read
 
@@ -119,10 +119,10 @@ def _strictly(operands: Iterable[Node], work: Callable[[list[float]], float]) ->
         worst = 0
         for step in steps:
             result = step(values)
-            if isinstance(result, _No):
+            if isinstance(result, _NoNumber):
                 worst = max(worst, result)
             found.append(result)
-        return _No(worst) if worst else _finite(work, found)
+        return _NoNumber(worst) if worst else _finite(work, found)
 
     return run
 
@@ -131,8 +131,8 @@ def _finite(work: Callable[[list[float]], float], numbers: list[float]) -> _Resu
     try:
         result = work(numbers)
     except (ZeroDivisionError, OverflowError):
-        return _No.FAILED
-    return result if math.isfinite(result) else _No.FAILED
+        return _NoNumber.FAILED
+    return result if math.isfinite(result) else _NoNumber.FAILED
 
 
 def _arithmetic(node: Arithmetic) -> _Step:
@@ -159,7 +159,7 @@ def _hidden_is_false(step: _Step) -> _Step:
 
     def run(values: Values) -> _Result:
         result = step(values)
-        return 0.0 if result is _No.HIDDEN else result
+        return 0.0 if result is _NoNumber.HIDDEN else result
 
     return run
 
@@ -176,9 +176,9 @@ def _match(node: Match) -> _Step:
 
     def run(values: Values) -> _Result:
         one, other = left(values), right(values)
-        nothing = max((side for side in (one, other) if isinstance(side, _No)), default=None)
+        nothing = max((side for side in (one, other) if isinstance(side, _NoNumber)), default=None)
         if nothing is not None:
-            return 0.0 if nothing is _No.HIDDEN else nothing
+            return 0.0 if nothing is _NoNumber.HIDDEN else nothing
         return float((one == other) is wanted)
 
     return run
@@ -199,14 +199,14 @@ def _value(node: Node, sees_missing: bool) -> Callable[[Values], Any]:
         if isinstance(seen, Missing):
             seen = seen.value if sees_missing else None
         if seen is None:
-            return _No.NULL
-        return _No.HIDDEN if seen is NOT_SHOWN else _identity(seen)
+            return _NoNumber.NULL
+        return _NoNumber.HIDDEN if seen is NOT_SHOWN else _identity(seen)
 
     return read
 
 
 def _identity(value: Any) -> Any:
-    return value if isinstance(value, str | _No) else nine(float(value))
+    return value if isinstance(value, str | _NoNumber) else nine(float(value))
 
 
 def _not(node: Not) -> _Step:
@@ -222,12 +222,12 @@ def _logic(operands: tuple[Node, ...], *, deciding: bool) -> _Step:
         worst, failed = 0, False
         for step in steps:
             result = step(values)
-            if isinstance(result, _No):
+            if isinstance(result, _NoNumber):
                 worst = max(worst, result)
-                failed |= result is _No.FAILED
+                failed |= result is _NoNumber.FAILED
             elif (nine(result) != 0) is deciding:
-                return _No.FAILED if failed else float(deciding)
-        return _No(worst) if worst else float(not deciding)
+                return _NoNumber.FAILED if failed else float(deciding)
+        return _NoNumber(worst) if worst else float(not deciding)
 
     return run
 
@@ -241,7 +241,7 @@ def _if(node: If) -> _Step:
 
     def run(values: Values) -> _Result:
         result = condition(values)
-        if isinstance(result, _No):
+        if isinstance(result, _NoNumber):
             return result
         return then(values) if nine(result) != 0 else otherwise(values)
 
@@ -277,11 +277,11 @@ def _count(node: Count) -> _Step:
         total, worst = 0.0, 0
         for comparison in comparisons:
             result = comparison(values)
-            if isinstance(result, _No):
+            if isinstance(result, _NoNumber):
                 worst = max(worst, result)
             else:
                 total += result
-        return _No(worst) if worst else total
+        return _NoNumber(worst) if worst else total
 
     return run
 

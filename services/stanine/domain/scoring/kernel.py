@@ -1,7 +1,8 @@
-"""Scores a batch of attempts as matrices; called by the result watcher and by `stanine score`. The modules `kernel_*` are its parts.
+"""The kernel: scores a batch of attempts as matrices. The modules `kernel_*` are its parts.
 
-They alone use NumPy, with `formulas.evaluation` and `rounding_vectors`. An attempt's bits do not depend on its batch: `kernel_sums` says
-how its sums see to that, and all else works element by element. Scales of items come first, composites and formulas after their parts.
+Called by the resultWatcher and by `stanine score`. Only these modules, `formulas.evaluation` and `rounding_vectors` use
+NumPy. An attempt's bits do not depend on its batch: `kernel_sums` explains this for its sums, and all other steps are
+elementwise. Scales of items come first, then composites and formulas after their parts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,14 +30,14 @@ from stanine.domain.scoring.result_records import (
 
 __all__ = ["AttributeColumns", "Codes", "Floats", "Kernel", "Scores", "attribute_columns"]
 
-#: Attempts worked on at once, and cells of a step's matrix: what is held between two steps stays in the processor's cache.
+#: Attempts per chunk, and cells of a step's matrix: the data between two steps fit into the processor's cache.
 CHUNK, CHUNK_CELLS = 1024, 1 << 18
 
 _BODY = np.dtype([("raw", "<f8"), ("valid", "<u2"), ("status", "u1"), ("band", "u1")])
 
 
 class Scores:
-    """What came of a batch: one row per attempt, one column per scale; `result` says what the fields mean."""
+    """Scores of a batch: one row per attempt, one column per scale; `result` documents the fields."""
 
     def __init__(
         self, table: npt.NDArray[Any], extension: npt.NDArray[np.uint8] | None = None
@@ -62,7 +63,7 @@ class Scores:
 
 
 class _Sheet:
-    """The scores of a chunk while they are worked out: a row a scale, a column an attempt."""
+    """The scores of a chunk during their computation: one row per scale, one column per attempt."""
 
     def __init__(self, scales: int, attempts: int) -> None:
         self.raw = np.empty((scales, attempts))
@@ -71,7 +72,7 @@ class _Sheet:
 
 
 class Kernel:
-    """A plan made ready to run. Holds nothing of a batch, so threads may share it."""
+    """A plan prepared for scoring. Holds no data of a batch; thread-safe."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -79,7 +80,7 @@ class Kernel:
         scales = plan.scales
         fast = [place for place, scale in enumerate(scales) if is_summed_here(scale)]
         self.fast = FastScales(plan, [scales[place] for place in fast]) if fast else None
-        #: The places of the scales that are added up together; None: all of them.
+        #: The indices of the scales that are summed together; None: all of them.
         self.fast_places = None if len(fast) == len(scales) else np.array(fast, dtype=np.intp)
         self.items = [
             (place, ItemScale(plan, scale))
@@ -109,15 +110,18 @@ class Kernel:
         self._chunk = max(64, min(CHUNK, CHUNK_CELLS // max(width, 1)))
 
     def unreadable(self, codes: Codes) -> list[int]:
-        """Return the rows that hold a code which their item does not have: such an attempt was damaged and must not be scored."""
+        """Return the rows of damaged attempts: a code is invalid for its item, so scoring must fail."""
         return self._damage.rows(codes)
 
     def columns(self, people: Sequence[Mapping[str, Any]]) -> AttributeColumns:
-        """Return people's attributes as `score` takes them."""
+        """Return people's attributes in the form that `score` requires."""
         return attribute_columns(self.plan, people, len(people))
 
     def score(self, codes: Codes, attributes: AttributeColumns | None = None) -> Scores:
-        """Score attempts: a row of answers each, as `answer_codes` lays them out; without attributes nobody has any."""
+        """Score attempts: one row of answers each, in the format of `answer_codes`.
+
+        Without attributes, all attributes are missing.
+        """
         attempts, width = codes.shape
         if width != self.plan.row_bytes or codes.dtype != np.uint8:
             raise ValueError(
@@ -170,7 +174,7 @@ class Kernel:
 
 
 class _Chunk:
-    """One turn of a kernel over some attempts."""
+    """The scoring of one chunk of attempts."""
 
     def __init__(self, kernel: Kernel, codes: Codes, attributes: AttributeColumns) -> None:
         self._kernel, self._codes, self._attributes = kernel, codes, attributes
@@ -240,7 +244,7 @@ class _Chunk:
         self._finished[place] = done
 
     def extension(self, one: Extension) -> npt.NDArray[np.uint8]:
-        """Return the bytes of one field that only some scales have."""
+        """Return the bytes of one extension field, which only some scales have."""
         done = self._finished.get(one.scale)
         match one.field:
             case "norm" | "band_group":

@@ -1,4 +1,7 @@
-"""Reads the cells of a batch of attempts as vectors: points, what was not shown, what no answer is. Used by the kernel's parts."""
+"""Reads the cells of a batch of attempts as vectors: points, items not shown, invalid codes.
+
+Used by the kernel's parts.
+"""
 
 from typing import Any
 
@@ -19,7 +22,7 @@ _LAST_DAY = 3_652_059
 
 
 def reason(codes: Codes, cell: Cell) -> npt.NDArray[np.uint8]:
-    """Return why a cell holds no answer (omitted, not shown, declined), 0 where it holds one. A code cell's answers are not told from 0."""
+    """Return the reason for no answer of a cell (omitted, not shown, declined), 0 for an answer."""
     if cell.kind not in ("Real", "Date"):
         first = codes[:, cell.offset]
         return np.where(first >= DECLINED, first, np.uint8(0))
@@ -35,7 +38,7 @@ def not_shown(codes: Codes, cell: Cell) -> Mask:
 
 
 def table_of(table: Table) -> Floats:
-    """Return a table of points by every byte, NaN where there are none."""
+    """Return a table of points for every byte, NaN where there are none."""
     full = np.full(_BYTE, np.nan)
     full[: len(table)] = [np.nan if x is None else x for x in table]
     return full
@@ -53,14 +56,17 @@ def real(codes: Codes, cell: Cell) -> Floats:
 
 
 def bits(codes: Codes, cell: Cell) -> Mask:
-    """Return which options of a Bits cell are chosen: a row an attempt, a column an option."""
+    """Return which options of a Bits cell are chosen: one row per attempt, one column per option."""
     packed = codes[:, cell.offset + 1 : cell.offset + cell.width]
     chosen: Mask = np.unpackbits(packed, axis=1, count=cell.count, bitorder="little").astype(bool)
     return chosen
 
 
 def wide_points(codes: Codes, cell: Cell, wide: Wide, missing: tuple[int, ...] = ()) -> Floats:
-    """Return the points of an answer of several bytes, NaN where there are none. `missing`: the places of the item's missing options."""
+    """Return the points of an answer of several bytes, NaN where there are none.
+
+    `missing`: the indices of the item's missing options.
+    """
     x = _wide(codes, cell, wide)
     if wide.reversal is not None:
         x = wide.reversal - x
@@ -103,7 +109,7 @@ def _wide(codes: Codes, cell: Cell, wide: Wide) -> Floats:
 
 
 class Damage:
-    """Finds attempts with cells that hold what no answer is: they were damaged and must not be scored."""
+    """Finds damaged attempts, which must not be scored: a cell has a value that is not an answer."""
 
     def __init__(self, plan: Plan) -> None:
         most = np.full(plan.row_bytes, 255, dtype=np.uint8)

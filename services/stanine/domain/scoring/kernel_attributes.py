@@ -1,4 +1,7 @@
-"""The attributes of a batch as columns: only those that scores depend on. Used by the kernel and by those who call it."""
+"""The attributes of a batch as columns, limited to those that scores depend on.
+
+Used by the kernel and its callers.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,16 +15,19 @@ from stanine.domain.scoring.plan import Plan, PlannedAttribute
 
 
 class AttributeColumns:
-    """A row an attempt, a column an attribute of the plan: a number, or the place of a value; NaN where it is missing."""
+    """One row per attempt, one column per attribute of the plan.
+
+    A cell is a number, or the index of a value; NaN if missing.
+    """
 
     def __init__(self, plan: Plan, matrix: Floats, others: Sequence[Sequence[Value]] = ()) -> None:
         self._plan = plan
         self.matrix = matrix
-        #: The values of a text that the plan does not name, by attribute; their places follow those that it names.
+        #: The values of a text that are not in the plan, by attribute; their indices follow those in the plan.
         self._others = others
 
     def rows(self, start: int, stop: int) -> "AttributeColumns":
-        """Return some of the attempts."""
+        """Return the rows of some attempts."""
         return AttributeColumns(self._plan, self.matrix[start:stop], self._others)
 
     def numbers(self, attribute: int) -> Floats:
@@ -38,7 +44,7 @@ class AttributeColumns:
         return numbers[np.minimum(places, len(planned.values))]
 
     def places(self, attribute: int) -> tuple[npt.NDArray[np.int64], tuple[Value, ...]]:
-        """Return the places of an attribute's values (-1: missing), and the values."""
+        """Return the indices of an attribute's values (-1: missing), and the values."""
         column = self.matrix[:, attribute]
         others = self._others[attribute] if self._others else ()
         return np.where(np.isnan(column), -1, column).astype(np.int64), (
@@ -50,7 +56,7 @@ class AttributeColumns:
 def attribute_columns(
     plan: Plan, people: Sequence[Mapping[str, Any]] | None, rows: int
 ) -> AttributeColumns:
-    """Return the columns of some people's attributes; None: nobody has any."""
+    """Return the columns of people's attributes; None: all are missing."""
     matrix = np.full((rows, len(plan.attributes)), np.nan)
     if people is None or not plan.attributes:
         return AttributeColumns(plan, matrix)

@@ -1,4 +1,7 @@
-"""Gives a formula what it names, and reads its outcome. Used by `kernel`; `formulas.evaluation` does the arithmetic."""
+"""Binds the names of a formula to values and converts its results.
+
+Used by `kernel`; `formulas.evaluation` does the arithmetic.
+"""
 
 from collections.abc import Callable
 
@@ -15,7 +18,7 @@ from stanine.domain.scoring.plan import Plan, PlannedInput, PlannedScale
 from stanine.domain.scoring.result_records import Status
 
 Integers = npt.NDArray[np.int64]
-#: Returns a part of a finished scale, by the scale's place.
+#: Returns a part of a finished scale, by the scale's index.
 Parts = Callable[[int, str], Floats]
 
 
@@ -38,7 +41,7 @@ class FormulaScale:
     def score(
         self, codes: Codes, attributes: AttributeColumns, parts: Parts
     ) -> tuple[Floats, Integers, Integers]:
-        """Return raw scores before rounding (NaN where there is none), statuses, and how many names have a value."""
+        """Return raw scores before rounding (NaN for none), statuses, and numbers of names with a value."""
         batch = Batch(
             len(codes),
             {

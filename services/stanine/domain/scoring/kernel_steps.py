@@ -1,6 +1,7 @@
-"""From raw scores to what is made of them: rounding, norm groups, tables, units, bands. Used by `kernel`, one scale at a time.
+"""Derived values of raw scores: rounding, norm groups, tables, units, bands.
 
-Each step works element by element over the batch, by the same operations as `derived` does one by one.
+Used by `kernel`, one scale at a time. Each step is elementwise over the batch, by the operations that `derived` applies
+to one score.
 """
 
 import math
@@ -35,7 +36,7 @@ def percentiles(z: Floats) -> Floats:
 
 
 def whole_below(x: Floats, low: int, high: int) -> Floats:
-    """Return the whole number below each x at 9 decimals, between two ends; NaN stays."""
+    """Return the greatest whole number up to each x at 9 decimals, limited to two ends; NaN stays."""
     found: Floats = np.clip(round_vector(x, "Down", 0), low, high)
     return found
 
@@ -63,7 +64,7 @@ def _taken(values: Floats, places: Integers) -> Floats:
 
 
 class Groups:
-    """Which norm groups the people of a batch belong to; worked out once for each list of groups that a scale has."""
+    """The norm groups of a batch's people; computed once for each list of groups that a scale has."""
 
     def __init__(self, plan: Plan, attributes: Floats) -> None:
         self._plan, self._attributes = plan, attributes
@@ -71,7 +72,7 @@ class Groups:
         self._first: dict[tuple[int, ...], Integers] = {}
 
     def first(self, groups: tuple[int, ...]) -> Integers:
-        """Return the place in `groups` of the first that each person belongs to, NOWHERE for none."""
+        """Return the index in `groups` of each person's first group, NOWHERE for none."""
         if groups not in self._first:
             found = np.full(len(self._attributes), NOWHERE, dtype=np.int64)
             for place in reversed(range(len(groups))):
@@ -101,7 +102,7 @@ class Groups:
 
 
 class Steps:
-    """What follows the raw scores of one scale."""
+    """The steps after the raw scores of one scale."""
 
     def __init__(self, scale: PlannedScale) -> None:
         self.scale = scale
@@ -120,7 +121,7 @@ class Steps:
         return not (scale.norms.groups or scale.table or scale.band_groups or scale.rounding)
 
     def run(self, raw: Floats, status: Integers, groups: Groups) -> "Finished":
-        """Round the raw scores and find norm groups, rows and bands; `status` gets what went wrong."""
+        """Round the raw scores and find norm groups, rows and bands; errors go to `status`."""
         scale = self.scale
         if scale.rounding is not None:
             raw = round_vector(raw, scale.rounding.mode, scale.rounding.decimals)
@@ -142,7 +143,7 @@ class Steps:
         return done
 
     def plain_bands(self, raw: Floats) -> Integers:
-        """Return the band of each raw score of a scale of which only the bands follow."""
+        """Return the band of each raw score, for a scale with no other derived values."""
         return _band_of(raw, self._bands[0])
 
     def _rows(self, raw: Floats, done: "Finished") -> Integers:
@@ -191,7 +192,7 @@ class Steps:
 
 
 class Finished:
-    """A finished scale over a batch: its parts are worked out when they are asked for."""
+    """A finished scale over a batch; its parts are computed on demand."""
 
     def __init__(self, steps: Steps, raw: Floats) -> None:
         self._steps = steps
@@ -238,7 +239,7 @@ def _mid_rank(sample: PlannedFrequencies, raw: Floats) -> Floats:
 
 
 def _edges(bands: tuple[PlannedBand, ...]) -> tuple[Floats, int]:
-    """Return where bands begin, and the place of the band below the first of these (-1: none)."""
+    """Return the starts of the bands, and the index of the band below the first of them (-1: none)."""
     starts = [band.start for band in bands if band.start is not None]
     return np.array(starts, dtype=np.float64), len(bands) - len(starts) - 1
 

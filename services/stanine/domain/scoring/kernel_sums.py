@@ -1,10 +1,13 @@
-"""Adds up scales of items whose answers take one byte, as matrices. Used by `kernel` for every scale that excludes nothing.
+"""Sums of scales of one-byte items, as matrices.
 
-An attempt's bits may not depend on its batch. So nothing is added up by BLAS or by NumPy's pairwise sums, whose order depends on the shape:
+Used by `kernel` for every such scale without exclusions. An attempt's bits must not depend on its batch. Therefore
+nothing is added by BLAS or by NumPy's pairwise sums, whose order depends on the shape:
 
-- A sum whose terms are all small whole numbers is exact in any order. Such terms are taken several at a time: the combination of a few
-  items' answers indexes one table of 64-bit integers, in which all of a scale's sums stand side by side (`_Groups`).
-- Any other sum is accumulated item by item, in the order that `scoring` states, each step over the whole batch (`_Columns`).
+- A sum whose terms are all small whole numbers is exact in any order. Such terms are added several at a time: the
+  combination of a few items' answers indexes one table of 64-bit integers, which packs all of a scale's sums
+  (`_Groups`).
+- Any other sum is accumulated item by item, in the order that `compiler` defines, each step over the whole batch
+  (`_Columns`).
 
 An answer's state is its code made dense: 0 omitted, 1 to k the codes, k + 1 not shown.
 """
@@ -22,19 +25,20 @@ Codes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
-#: Combinations of answers that one table may have: four items of five options are 2401, which lie in the first-level cache.
+#: Maximum of combinations of answers in one table: four items of five options are 2401, which fit into the first-level
+#: cache.
 GROUP_STATES = 4096
-#: Entries (8 bytes each) of all such tables together; a plan that would need more takes its items one by one.
+#: Maximum of entries (8 bytes each) of all such tables together; a plan that needs more reads its items one by one.
 ALL_GROUP_STATES = 1 << 20
 #: Bits of a count of answers: at most 2,000 items.
 _COUNT_BITS = 12
 _COUNT_MASK = (1 << _COUNT_BITS) - 1
-#: Bits that the two counts leave to a scale's other sums in a 64-bit integer with its sign.
+#: Bits that the two counts leave for a scale's other sums in a 64-bit signed integer.
 _SUM_BITS = 63 - 2 * _COUNT_BITS
 
 
 def is_summed_here(scale: PlannedScale) -> bool:
-    """Tell whether this module adds up a scale."""
+    """Return whether this module sums a scale."""
     return (
         scale.kind == "Items"
         and not scale.excludes
@@ -43,11 +47,11 @@ def is_summed_here(scale: PlannedScale) -> bool:
 
 
 class FastScales:
-    """Some scales of a plan, made ready to be added up together."""
+    """Some scales of a plan, prepared to be summed together."""
 
     def __init__(self, plan: Plan, scales: list[PlannedScale]) -> None:
         places = sorted({cell.offset for cell in plan.cells if cell.kind == "Code"})
-        #: The bytes of a row that hold codes; None: all of them.
+        #: The bytes of a row that contain codes; None: all of them.
         self._bytes = None if len(places) == plan.row_bytes else np.array(places, dtype=np.intp)
         rows = {place: row for row, place in enumerate(places)}
         self._last_state = np.array(
@@ -59,11 +63,11 @@ class FastScales:
             self._groups = _Groups(sums, 1)
         self._columns = _Columns(sums)
         self._finish = _Finish(scales, sums)
-        #: How many tables are looked into for each attempt.
+        #: Table lookups per attempt.
         self.width = self._groups.count
 
     def score(self, codes: Codes) -> tuple[Floats, Integers, Integers]:
-        """Return raw scores before rounding (NaN where there is none), answers that count as valid, and statuses: a row each scale."""
+        """Return raw scores before rounding (NaN for none), valid answers, statuses; one row per scale."""
         if self._bytes is not None:
             codes = codes.take(self._bytes, axis=1)
         states = np.ascontiguousarray(np.minimum(codes + np.uint8(1), self._last_state).T)
@@ -74,7 +78,10 @@ class FastScales:
 
 
 class _Sums:
-    """What one scale adds up, per term and state: numerator, denominator, points present, answers valid."""
+    """The sums of one scale per term and state.
+
+    These are numerator, denominator, points present and answers valid.
+    """
 
     def __init__(self, plan: Plan, scale: PlannedScale, rows: dict[int, int]) -> None:
         self.items = [rows[plan.cells[term.item].offset] for term in scale.terms]
@@ -82,7 +89,7 @@ class _Sums:
         self.denominators: list[list[float]] = []
         self.present: list[list[int]] = []
         self.valid: list[list[int]] = []
-        # With a weight of 0 or less every item is needed, so there is nothing to divide by.
+        # With a weight of 0 or less every item is required, so there is no division.
         divides = all(term.weight > 0 for term in scale.terms)
         for term in scale.terms:
             assert term.table is not None
@@ -108,7 +115,10 @@ class _Sums:
         self.denominator_bits = denominator_bits if self.denominator_is_whole else 0
 
     def packed(self) -> list[Integers]:
-        """Return each term's table of integers: from the lowest bit valid, present, denominator, numerator (those that are whole)."""
+        """Return each term's table of integers.
+
+        From the lowest bit: valid, present, denominator, numerator (those that are whole).
+        """
         tables = []
         for numerator, denominator, present, valid in zip(
             self.numerators, self.denominators, self.present, self.valid, strict=True
@@ -127,14 +137,20 @@ class _Sums:
 
 
 def _whole_bits(tables: list[list[float]]) -> int:
-    """Return how many bits hold any sum over some terms, without its sign; beyond measure if a term is not a whole number."""
+    """Return the number of bits for any sum of the terms, without its sign.
+
+    Larger than any limit if a term is not a whole number.
+    """
     if not all(x.is_integer() for table in tables for x in table):
         return _SUM_BITS + 1
     return int(sum(max(map(abs, table)) for table in tables)).bit_length()
 
 
 class _Groups:
-    """All sums of whole numbers: several terms of a scale share a table, and a group's row of indices is the mix of their states."""
+    """All sums of whole numbers: several terms of a scale share a table.
+
+    A group's row of indices combines their states.
+    """
 
     def __init__(self, sums: list[_Sums], states: int) -> None:
         offsets: dict[tuple[bytes, ...], int] = {}
@@ -145,7 +161,7 @@ class _Groups:
         end = 0
         for one in sums:
             first = len(groups)
-            # Terms with equal tables side by side: more groups are then alike and share theirs.
+            # Sort terms with equal tables together, so that more groups are equal and share a table.
             terms = sorted(
                 zip(one.items, one.packed(), strict=True),
                 key=lambda term: (term[1].tobytes(), term[0]),
@@ -194,7 +210,7 @@ def _in_groups(terms: list[tuple[int, Integers]], states: int) -> list[list[tupl
 
 
 def _combined(tables: list[Integers]) -> Integers:
-    """Return the table of all combinations: the first member's state counts most."""
+    """Return the table of all combinations: the first member's state has the highest weight."""
     combined = tables[0]
     for table in tables[1:]:
         combined = (combined[:, None] + table).ravel()
@@ -204,7 +220,10 @@ def _combined(tables: list[Integers]) -> Integers:
 def _member(
     groups: list[list[tuple[int, Integers]]], place: int
 ) -> tuple[Integers, npt.NDArray[np.uint16]]:
-    """Return, of every group, the item of its member at a place and what that member's state counts in the index (0: no such member)."""
+    """Return of every group the item of its n-th member and the weight of its state in the index.
+
+    A weight of 0: the group has no such member.
+    """
     items, radix = [], []
     for group in groups:
         items.append(group[place][0] if place < len(group) else 0)
@@ -215,7 +234,7 @@ def _member(
 
 
 class _Columns:
-    """All sums that are not of whole numbers, side by side: each step adds the next term of every sum, over the whole batch."""
+    """All other sums: each step adds the next term of every sum, over the whole batch."""
 
     def __init__(self, sums: list[_Sums]) -> None:
         columns = [
@@ -256,7 +275,7 @@ class _Columns:
         )
 
     def add_up(self, states: Codes, numerators: Floats, denominators: Floats) -> None:
-        """Put the sums into the rows of their scales."""
+        """Store the sums in the rows of their scales."""
         if not self.count:
             return
         totals = np.zeros((self.count, states.shape[1]))
@@ -294,7 +313,7 @@ class _Finish:
         )
 
     def split(self, sums: Integers) -> tuple[Floats, Floats]:
-        """Return the numerators and denominators that the packed sums hold."""
+        """Return the numerators and denominators of packed sums."""
         denominators = (sums >> (2 * _COUNT_BITS)) & self.denominator_mask
         return (sums >> self.numerator_shift).astype(np.float64), denominators.astype(np.float64)
 

@@ -1,6 +1,7 @@
-"""Adds up scales term by term, a vector each: items of any type, items that may be excluded, and scales of scales. Used by `kernel`.
+"""Sums of scales term by term: items of any type, excludable items, and composites.
 
-The arithmetic is that of `scoring`, in its order; `kernel_sums` does the same for the usual scale, in fewer steps.
+Used by `kernel`. The arithmetic is that of `compiler`, in its order; `kernel_sums` does the same for usual scales, in
+fewer steps.
 """
 
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from stanine.domain.scoring.result_records import Status
 
 Integers = npt.NDArray[np.int64]
 
-#: Patterns of excluded items whose ranges are kept: they follow from the conditions of a form, so there are few.
+#: Patterns of excluded items with cached ranges; they follow from the conditions of a form, so there are few.
 _PATTERNS_KEPT = 4096
 
 
@@ -37,7 +38,7 @@ class Accumulator:
         valid: Mask,
         excluded: Mask | None,
     ) -> None:
-        """Add a term: its points (NaN where there are none), whether they count as valid, where it is excluded."""
+        """Add a term: its points (NaN for none), whether they count as valid, where it is excluded."""
         has = ~np.isnan(x)
         x = np.where(has, x, 0.0)
         low, high = ends if self._scale.method == "Percent" else (0.0, 1.0)
@@ -50,7 +51,7 @@ class Accumulator:
         self._kept += weight * kept
 
     def score(self) -> tuple[Floats, Integers]:
-        """Return raw scores before rounding (NaN where there is none), and statuses."""
+        """Return raw scores before rounding (NaN for none), and statuses."""
         scale = self._scale
         if scale.method == "Mean":
             found = self._above / self._below
@@ -68,13 +69,13 @@ class Accumulator:
         status[(self.count < 1) | (self.valid < needed)] = Status.TOO_FEW_ANSWERS
         status[~np.isfinite(raw) & (status == Status.SCORED)] = (
             Status.DIVISION_BY_ZERO
-        )  # scales of scales of scales may overflow
+        )  # composites of composites may overflow
         raw[status != Status.SCORED] = np.nan
         return raw, status
 
 
 class ItemScale:
-    """A scale of items, added up item by item."""
+    """A scale of items, summed item by item."""
 
     def __init__(self, plan: Plan, scale: PlannedScale) -> None:
         self._plan, self._scale = plan, scale
@@ -85,7 +86,7 @@ class ItemScale:
         self._ranges: dict[bytes, Range | None] = {}
 
     def score(self, codes: Codes) -> tuple[Floats, Integers, Accumulator, Mask | None]:
-        """Return raw scores, statuses, the sums, and which terms are excluded (None for a scale that excludes nothing)."""
+        """Return raw scores, statuses, the sums, and the excluded terms (None for a scale without exclusions)."""
         scale = self._scale
         sums = Accumulator(scale, len(codes))
         gone: list[Mask] = []
@@ -97,7 +98,10 @@ class ItemScale:
         return raw, status, sums, np.stack(gone, axis=1) if gone else None
 
     def terms(self, codes: Codes) -> Iterator[tuple[Floats, Mask, Mask | None]]:
-        """Yield of each term its points (NaN for none), whether they count as valid, and where it is excluded (None: nowhere)."""
+        """Yield each term's points (NaN for none), whether they count as valid, and where it is excluded.
+
+        None: it is excluded nowhere.
+        """
         scale = self._scale
         for term, table in zip(scale.terms, self._tables, strict=True):
             x, hidden = self._points(codes, term, table)
@@ -112,7 +116,10 @@ class ItemScale:
             yield x, valid, excluded
 
     def ranges(self, gone: Mask) -> tuple[Floats, Floats]:
-        """Return the range of each attempt without its excluded items: NaN where none is, +∞ and -∞ where nothing can be scored."""
+        """Return the range of each attempt without its excluded items.
+
+        NaN where none is excluded, +∞ and -∞ where nothing can be scored.
+        """
         low, high = np.full(len(gone), np.nan), np.full(len(gone), np.nan)
         assert self._scale.ranged is not None
         for row in np.flatnonzero(gone.any(axis=1)):
@@ -137,7 +144,7 @@ class ItemScale:
 
 
 def composite(scale: PlannedScale, parts: list[Floats]) -> tuple[Floats, Integers, Accumulator]:
-    """Return raw scores of a scale of scales, statuses and sums; `parts`: NaN where a part has no value."""
+    """Return raw scores of a composite, statuses and sums; `parts`: NaN where a part has no value."""
     sums = Accumulator(scale, len(parts[0]))
     for part, x in zip(scale.parts, parts, strict=True):
         sums.add(x, part.weight, (part.low, part.high), ~np.isnan(x), None)

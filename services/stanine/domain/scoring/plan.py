@@ -1,6 +1,6 @@
-"""The records of a scoring plan: an instrument compiled to numbers, so that the kernel looks nothing up by name.
+"""The records of a scoring plan: an instrument compiled to numbers; the kernel needs no names.
 
-Made by `scoring.compile_plan`, stored in the index entry, run by `kernel`, read by `result`.
+Created by `compiler.compile_plan`, stored in the index entry, run by `kernel`, read by `result`.
 """
 
 from typing import Literal
@@ -14,7 +14,7 @@ from stanine.domain.instruments.scale_records import Interval, Report, Rounding,
 from stanine.domain.scoring.points import Table, Wide
 from stanine.domain.scoring.ranges import Range, RangedScale
 
-#: The version of what plans mean and how they are run. A change that can alter any result's bytes makes it greater.
+#: Version of what plans mean and how they are run; raised by every change that can alter any result's bytes.
 ENGINE_VERSION = 2
 
 #: The parts of a scale that others can name, in the order of their numbers.
@@ -22,7 +22,10 @@ Part = Literal["raw", "score", "z", "t", "sten", "stanine", "percentile"]
 
 
 class Term(msgspec.Struct, frozen=True, array_like=True):
-    """One item of a scale: its place in the form, its points (a table by code, or what a wider answer gives), its weight and ends."""
+    """One item of a scale: its index in the form, its points, weight and ends.
+
+    The points are a table by code, or a rule for a wider answer.
+    """
 
     item: int
     table: int | None
@@ -30,12 +33,15 @@ class Term(msgspec.Struct, frozen=True, array_like=True):
     weight: float
     low: float
     high: float
-    #: The places of missing options, where a wider answer of a Multiple is computed.
+    #: The indices of missing options, for a wider answer of a Multiple.
     missing: tuple[int, ...] = ()
 
 
 class PlannedPart(msgspec.Struct, frozen=True, array_like=True):
-    """One scale of a composite or profile, or a part of it; the ends are those of its raw score, for Percent."""
+    """One scale of a composite or profile, or a part of it.
+
+    The ends are those of its raw score, for Percent.
+    """
 
     scale: int
     part: Part
@@ -45,14 +51,14 @@ class PlannedPart(msgspec.Struct, frozen=True, array_like=True):
 
 
 class PlannedBand(msgspec.Struct, frozen=True, array_like=True):
-    """A band, and the smallest double that lies in it or beyond (None: it has no lower end)."""
+    """A band, and the smallest double in it or beyond it (None: it has no lower end)."""
 
     id: str
     start: float | None
 
 
 class PlannedTable(msgspec.Struct, frozen=True, array_like=True):
-    """A table of scores: row by row the doubles from `starts` (included) to `ends` (excluded), in their order."""
+    """A table of scores: each row from `starts` (included) to `ends` (excluded), sorted."""
 
     starts: tuple[float, ...]
     ends: tuple[float, ...]
@@ -64,7 +70,7 @@ class PlannedTable(msgspec.Struct, frozen=True, array_like=True):
 
 
 class PlannedFrequencies(msgspec.Struct, frozen=True, array_like=True):
-    """A norm sample: of each raw score the doubles that are it, its percentile, and the percentile of what lies above it."""
+    """A norm sample: for each raw score its doubles, its percentile, and the percentile above it."""
 
     starts: tuple[float, ...]
     ends: tuple[float, ...]
@@ -73,7 +79,7 @@ class PlannedFrequencies(msgspec.Struct, frozen=True, array_like=True):
 
 
 class PlannedNorms(msgspec.Struct, frozen=True, array_like=True):
-    """What the norm groups of a scale compare it with: a number of the plan's groups, and the figures of each."""
+    """The norms of a scale: the indices of the plan's norm groups, and the figures of each."""
 
     groups: tuple[int, ...] = ()
     figures: tuple[tuple[float, float], ...] = ()
@@ -82,7 +88,10 @@ class PlannedNorms(msgspec.Struct, frozen=True, array_like=True):
 
 
 class PlannedInput(msgspec.Struct, frozen=True, array_like=True):
-    """A name of a formula: an item (numbers or values by code, or what a wider answer gives), an attribute, or a part of a scale."""
+    """A name of a formula: an item, an attribute, or a part of a scale.
+
+    Of an item: numbers or values by code, or a rule for a wider answer.
+    """
 
     name: str
     source: Literal["Item", "Attribute", "Scale"]
@@ -96,7 +105,7 @@ class PlannedInput(msgspec.Struct, frozen=True, array_like=True):
 
 
 class PlannedFormula(msgspec.Struct, frozen=True, array_like=True):
-    """A formula and where its names get their values."""
+    """A formula and the sources of its names' values."""
 
     tree: Formula
     numbers: tuple[PlannedInput, ...]
@@ -107,7 +116,7 @@ class PlannedFormula(msgspec.Struct, frozen=True, array_like=True):
 
 
 class PlannedScale(msgspec.Struct, frozen=True, array_like=True):
-    """One scale: what is added up, and what is made of the sums."""
+    """One scale: its terms, and what is derived from their sums."""
 
     id: str
     kind: Literal["Items", "Scales", "Formula"]
@@ -118,9 +127,9 @@ class PlannedScale(msgspec.Struct, frozen=True, array_like=True):
     unanswered: float | None
     multiply: float
     constant: float
-    #: Bands of all, or by norm group in the order of `band_groups`.
+    #: Bands for all, or by norm group in the order of `band_groups`.
     bands: tuple[tuple[PlannedBand, ...], ...]
-    #: What a result reports as `items`, unless some are excluded.
+    #: The `items` of a result, unless some are excluded.
     items: int
     range: Range | None
     #: Points of an item that was not shown; None: it is missing, or excluded.
@@ -142,19 +151,19 @@ class PlannedScale(msgspec.Struct, frozen=True, array_like=True):
     internal: bool = False
     #: For the range without excluded items.
     ranged: RangedScale | None = None
-    #: What people read.
+    #: The title shown to people.
     title: str | None = None
-    #: Whether a result holds more than the raw score and a band of it.
+    #: Whether a result contains more than the raw score and its band.
     derives: bool = False
 
     @property
     def has_bands(self) -> bool:
-        """Whether a result holds a band of the scale."""
+        """Whether a result contains a band of the scale."""
         return bool(self.bands)
 
     @property
     def has_table(self) -> bool:
-        """Whether a result holds a score of the scale."""
+        """Whether a result contains a table score of the scale."""
         return self.table is not None or bool(self.norms.tables)
 
 
@@ -169,7 +178,10 @@ class PlannedProfile(msgspec.Struct, frozen=True, array_like=True):
 
 
 class PlannedAttribute(msgspec.Struct, frozen=True, array_like=True):
-    """An attribute that scores depend on: a number, or one of some values (others count as none of them)."""
+    """An attribute that scores depend on: a number, or one of a list of values.
+
+    Values outside the list match none of them.
+    """
 
     id: str
     kind: Literal["Number", "Values"]
@@ -177,7 +189,7 @@ class PlannedAttribute(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Clause(msgspec.Struct, frozen=True, array_like=True):
-    """One attribute of a norm group: between two numbers, or one of some values by their places."""
+    """One attribute of a norm group: between two numbers, or one of some values by index."""
 
     attribute: int
     low: float | None = None
@@ -186,20 +198,23 @@ class Clause(msgspec.Struct, frozen=True, array_like=True):
 
 
 class PlannedGroup(msgspec.Struct, frozen=True, array_like=True):
-    """A norm group: all its clauses hold; without any, for everybody."""
+    """A norm group: all its clauses must hold; without any, it matches everyone."""
 
     id: str
     clauses: tuple[Clause, ...]
 
 
 class Plan(msgspec.Struct, frozen=True, array_like=True):
-    """How the attempts of one form are scored. Tables are shared: points by code, None where an answer gives none."""
+    """The scoring plan of one form.
 
-    #: Where the answer to each item lies in a row.
+    Tables are shared: points by code, None where an answer gives none.
+    """
+
+    #: The position of each item's answer in a row.
     cells: tuple[Cell, ...]
     tables: tuple[Table, ...]
     scales: tuple[PlannedScale, ...]
-    #: The places of scales that need others, parts first.
+    #: The indices of the scales that depend on others, parts first.
     order: tuple[int, ...] = ()
     groups: tuple[PlannedGroup, ...] = ()
     attributes: tuple[PlannedAttribute, ...] = ()
@@ -207,7 +222,7 @@ class Plan(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def row_bytes(self) -> int:
-        """How many bytes the answers of an attempt take, the texts that may follow them aside."""
+        """Bytes of the answers of an attempt, without the texts that may follow."""
         last = self.cells[-1]
         return last.offset + last.width
 

@@ -1,4 +1,4 @@
-"""Which attributes a plan needs, and norm groups as clauses over them. Used by `scoring`."""
+"""The attributes that a plan needs, and norm groups as clauses over them. Used by `compiler`."""
 
 from stanine.domain.instruments.record_types import Value
 from stanine.domain.instruments.records import Attribute, Spec
@@ -7,7 +7,10 @@ from stanine.domain.scoring.plan import Clause, PlannedAttribute
 
 
 class AttributeTable:
-    """The attributes used so far, each with a place; only those that scores depend on are read from attempts."""
+    """The attributes used so far, each with an index.
+
+    Only attributes that scores depend on are read from attempts.
+    """
 
     def __init__(self, spec: Spec) -> None:
         self._all = {one.id: one for one in spec.attributes}
@@ -15,11 +18,11 @@ class AttributeTable:
         self._places: dict[str, int] = {}
 
     def use(self, name: str) -> int:
-        """Return the place of an attribute."""
+        """Return the index of an attribute."""
         return self._places.setdefault(name, len(self._places))
 
     def clauses(self, group: NormGroup) -> tuple[Clause, ...]:
-        """Return what must hold of a person of a norm group."""
+        """Return the clauses of a norm group."""
         found = []
         for name, wanted in group.where.items():
             attribute, place = self._all[name], self.use(name)
@@ -39,7 +42,7 @@ class AttributeTable:
         return tuple(found)
 
     def planned(self) -> tuple[PlannedAttribute, ...]:
-        """Return the attributes used, in the order of their places."""
+        """Return the attributes used, by index."""
         return tuple(self._planned(self._all[name]) for name in self._places)
 
     def _planned(self, attribute: Attribute) -> PlannedAttribute:
@@ -48,7 +51,7 @@ class AttributeTable:
         return PlannedAttribute(attribute.id, "Values", tuple(self._values(attribute)))
 
     def _values(self, attribute: Attribute) -> list[Value]:
-        """Return the values that are told apart: those declared, or of a text all that norm groups name."""
+        """Return the values to distinguish: those declared, or for a text those that norm groups name."""
         if attribute.values is not None:
             return [one.value for one in attribute.options]
         named: dict[Value, None] = {}

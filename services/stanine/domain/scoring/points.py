@@ -1,6 +1,7 @@
-"""How an answer becomes points in a scale (DESIGN 4.1, Points). Used by the checks of scales and by `scoring`.
+"""Conversion of answers to points in a scale (DESIGN 4.1, Points).
 
-An answer of one byte has a table: points by its code, None where it gives none. A wider answer has a `Wide`: what the kernel computes.
+Used by the checks of scales and by `scoring`. A one-byte answer has a table: points by code, None where it gives none.
+A wider answer has a `Wide`, a rule that the kernel computes.
 """
 
 import math
@@ -17,12 +18,12 @@ from stanine.domain.instruments.scale_records import PointRange
 
 Table = tuple[float | None, ...]
 
-#: Different points that a wide answer's are listed by; more of them count as any between the ends.
+#: Maximum of distinct points of a wide answer that are listed; more count as any number between the ends.
 _MOST_LISTED = 10_000
 
 
 class Wide(msgspec.Struct, frozen=True, array_like=True):
-    """How the points of an answer that takes several bytes are computed.
+    """A rule for the points of an answer that takes several bytes.
 
     Line      numbers (a, b): a + b · x
     Match     1 if x is one of the numbers
@@ -37,12 +38,12 @@ class Wide(msgspec.Struct, frozen=True, array_like=True):
     starts: tuple[float, ...] = ()
     #: Then 1 if at least this, else 0.
     threshold: float | None = None
-    #: Then lowest + highest - x, if this says lowest + highest.
+    #: Then lowest + highest - x; this is lowest + highest.
     reversal: float | None = None
 
 
 class Points(msgspec.Struct, frozen=True):
-    """The points of one term: how they are computed, the ends that a percentage counts from, and what can be reached."""
+    """The points of one term: their computation, the ends for Percent, and the reachable points."""
 
     table: Table | None
     wide: Wide | None
@@ -53,17 +54,20 @@ class Points(msgspec.Struct, frozen=True):
 
     @property
     def least(self) -> float:
-        """The fewest points an answer can give."""
+        """The fewest points of an answer."""
         return self.low if self.reachable is None else min(self.reachable)
 
     @property
     def most(self) -> float:
-        """The most points an answer can give."""
+        """The most points of an answer."""
         return self.high if self.reachable is None else max(self.reachable)
 
 
 def numbers(options: Sequence[Option]) -> Table:
-    """Return each option's own number. Raises TypeError if one that is not missing has a text for its value."""
+    """Return each option's own number.
+
+    Raises TypeError if the value of an option that is not missing is a text.
+    """
     table: list[float | None] = []
     for option in options:
         if option.missing:
@@ -93,14 +97,14 @@ def ends(table: Table) -> tuple[float, float]:
 
 
 def is_reversible(table: Table) -> bool:
-    """Tell whether reversing gives the same points again, in another order."""
+    """Return whether reversing gives the same points in another order."""
     return sorted(x for x in reverse(table) if x is not None) == sorted(
         x for x in table if x is not None
     )
 
 
 def number_values(form: ItemForm) -> tuple[float, ...] | None:
-    """Return all answers that a Number takes if each is one byte, else None."""
+    """Return all answers of a Number if they are coded in one byte, else None."""
     grid = grid_of(form)
     if grid is None or grid.count > limits.MAX_CODES_OF_BYTE:
         return None
@@ -108,7 +112,10 @@ def number_values(form: ItemForm) -> tuple[float, ...] | None:
 
 
 def own(form: ItemForm, *, minus: bool, threshold: float | None) -> Points:
-    """Return the points of a Choice or Number in `items`: its number. Raises TypeError as `numbers` does."""
+    """Return the points of a Choice or Number in `items`: its number.
+
+    Raises TypeError as `numbers` does.
+    """
     if form.type == "Choice":
         table = numbers(form.options)
         return _of_table(_bent(reverse(table) if minus else table, threshold), threshold)
@@ -130,7 +137,10 @@ def own(form: ItemForm, *, minus: bool, threshold: float | None) -> Points:
 
 
 def option(form: ItemForm, place: int, *, minus: bool, threshold: float | None) -> Points:
-    """Return the points of one option in `items`: 1 if chosen, else 0; of a Ranking k for the first of k places, 1 for the last."""
+    """Return the points of one option in `items`: 1 if chosen, else 0.
+
+    Of a Ranking of k options: k for the first rank, 1 for the last.
+    """
     if form.type == "Multiple":
         reversal = 1.0 if minus else None
         if choices.is_coded(form):
@@ -156,7 +166,7 @@ def option(form: ItemForm, place: int, *, minus: bool, threshold: float | None) 
 
 
 def match(form: ItemForm, right: Collection[Value]) -> Points:
-    """Return 1 for answers that are right, else 0. A number is no text: 1 and "1" differ."""
+    """Return 1 for right answers, else 0. Numbers and texts differ: 1 is not "1"."""
     if form.type == "Choice":
         table: Table = tuple(
             None if one.missing else float(one.value in right) for one in form.options
@@ -174,7 +184,7 @@ def listed(given: Sequence[float | None]) -> Points:
 
 
 def ranges(form: ItemForm, given: Sequence[PointRange]) -> Points:
-    """Return the points of a Number that `points` lists by ranges that hold each permitted value once."""
+    """Return the points of a Number by ranges; each permitted value is in exactly one of them."""
     gives = [one.points for one in given]
     low, high = min(gives), max(gives)
     if (values := number_values(form)) is not None:
@@ -193,7 +203,7 @@ def ranges(form: ItemForm, given: Sequence[PointRange]) -> Points:
 
 
 def by_option(form: ItemForm, given: Mapping[str, float]) -> Points:
-    """Return the points of a Multiple by option: the sum over the chosen; an option that is not listed gives 0."""
+    """Return the points of a Multiple by option: the sum over the chosen; unlisted options give 0."""
     gives = [
         float(given.get(str(one.value), 0.0)) if not one.missing else 0.0 for one in form.options
     ]
@@ -202,7 +212,7 @@ def by_option(form: ItemForm, given: Mapping[str, float]) -> Points:
 
 
 def count(form: ItemForm) -> Points:
-    """Return the number of options chosen of a Multiple, exclusive ones aside."""
+    """Return the number of options chosen of a Multiple, without exclusive ones."""
     gives = [float(not (one.exclusive or one.missing)) for one in form.options]
     return _sums(form, gives, (0.0, sum(gives)))
 
@@ -230,14 +240,17 @@ def _sums(form: ItemForm, gives: Sequence[float], declared: tuple[float, float])
 
 
 def _steps_between(least: float, most: float, gives: Sequence[float]) -> tuple[float, ...] | None:
-    """Return every whole number between two sums of whole numbers (a superset of what can be reached); None if there is no such step."""
+    """Return every whole number between two sums of whole numbers.
+
+    A superset of the reachable points. None if a number is not whole, or there are too many.
+    """
     if not all(x.is_integer() for x in gives) or most - least > _MOST_LISTED:
         return None
     return tuple(float(x) for x in range(int(least), int(most) + 1))
 
 
 def holds(one: PointRange, x: float) -> bool:
-    """Tell whether an answer lies in a range."""
+    """Return whether an answer is in a range."""
     return (
         (one.from_ is None or x >= one.from_)
         and (one.above is None or x > one.above)
@@ -247,14 +260,14 @@ def holds(one: PointRange, x: float) -> bool:
 
 
 def start_of(one: PointRange) -> float:
-    """Return the smallest double that lies in a range or above it."""
+    """Return the smallest double in a range or above it."""
     if one.above is not None:
         return math.nextafter(one.above, math.inf)
     return -math.inf if one.from_ is None else one.from_
 
 
 def any_in_grid(one: PointRange, form: ItemForm) -> bool:
-    """Tell whether a range holds any answer of a Number with a grid too wide for one byte."""
+    """Return whether a range contains any answer of a Number with a grid too wide for one byte."""
     grid = grid_of(form)
     assert grid is not None
     start = max(start_of(one), grid.value(0))
@@ -286,7 +299,7 @@ def _of_table(
 
 
 def _table_of_masks(form: ItemForm, give: Callable[[tuple[int, ...]], float]) -> Table:
-    """Return a Multiple's points by code; None for what nobody may choose, and for a missing option."""
+    """Return a Multiple's points by code; None for invalid choices and for a missing option."""
     table: list[float | None] = [None] * (1 << len(form.options))
     for mask, chosen in choices.masks(form):
         if not choices.is_missing_choice(form, chosen):

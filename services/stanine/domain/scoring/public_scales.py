@@ -1,6 +1,6 @@
-"""What may be read of an instrument's scales by those who read results: titles, ranges, units, bands (`GET /v1/instruments/NAME/scales`).
+"""The public scales of an instrument, for readers of results: titles, ranges, units, bands.
 
-No keys, points or formulas. Scales that are for other scales only are left out.
+Served at `GET /v1/instruments/NAME/scales`. Without keys, points or formulas, and without internal scales.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,10 @@ from stanine.domain.scoring.scale_ranges import scale_ranges
 
 
 def public_scales(instrument: Instrument, language: str | None = None) -> dict[str, Any]:
-    """Return the scales and profiles as plain data in camelCase; in another language, as far as the document has its texts in it."""
+    """Return the scales and profiles as plain data in camelCase.
+
+    Texts are translated where the document has translations.
+    """
     spec = instrument.spec
     words = spec.translations.get(language or "") or Translation()
     ranges = scale_ranges(spec, Formulas(spec))

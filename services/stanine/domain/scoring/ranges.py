@@ -1,7 +1,8 @@
 """The lowest and highest raw score that a scale can have (DESIGN 4.1, Range).
 
-Used by the checks of tables, by `scoring`, and by the kernel for attempts with excluded items. The ends are computed by the kernel's own
-operations, over the answers that reach them. Terms of one item go together: they have one answer, are missing or excluded at once.
+Used by the checks of tables, by `scoring`, and by the kernel for attempts with excluded items. The ends are computed by
+the kernel's own operations, over the answers that reach them. Terms of one item are treated together: they have one
+answer, and are missing or excluded at once.
 """
 
 import itertools
@@ -16,28 +17,31 @@ from stanine.domain.scoring.rounding import round_decimal
 
 Range = tuple[float, float]
 
-#: Answers that are looked for, at most, until a share of them stops getting lower.
-_TURNS = 60
-#: Items, over all numbers of excluded items that are tried one by one; beyond, the range is a safe bound.
+#: Maximum of iterations over answers until a share reaches its minimum.
+_ITERATIONS = 60
+#: Maximum of items, summed over all numbers of excluded items, for the exact search; beyond, the range is a safe bound.
 _EXCLUSIONS = 10_000
 
 
 class RangedItem(msgspec.Struct, frozen=True, array_like=True):
-    """What an item's terms add: the lowest and highest numerator of an answer, and the denominator."""
+    """Contribution of an item's terms.
+
+    These are the lowest and highest numerator of an answer, and the denominator.
+    """
 
     least: float
     most: float
     below: float
-    #: The weights of its terms added up, and their number.
+    #: The sum of its terms' weights, and their number.
     weight: float
     terms: int
     conditional: bool
-    #: The numerator where it is missing, and where it was not shown; None: it adds nothing.
+    #: The numerator if it is missing, and if it was not shown; None: it adds nothing.
     blank: float | None = None
     hidden: float | None = None
 
     def answered(self, *, lowest: bool, or_blank: bool) -> float:
-        """Return the lowest or highest numerator of what counts as an answer."""
+        """Return the lowest or highest numerator of an answer."""
         found = [self.least, self.most]
         if self.conditional and self.hidden is not None:
             found.append(self.hidden)
@@ -47,18 +51,18 @@ class RangedItem(msgspec.Struct, frozen=True, array_like=True):
 
 
 class RangedScale(msgspec.Struct, frozen=True, array_like=True):
-    """A scale of items as far as the range needs it."""
+    """The properties of a scale of items that its range depends on."""
 
     method: Literal["Mean", "Sum", "Percent"]
     items: tuple[RangedItem, ...]
     min_valid: int
     excludes: bool
-    #: Whether every weight is above 0; otherwise it is a sum that needs every item.
+    #: Whether every weight is above 0; otherwise the scale is a sum that requires every item.
     divides: bool
     multiply: float
     constant: float
     rounding: Rounding | None
-    #: Points of an answer that is missing, and of an item that was not shown, as the scale says them.
+    #: Declared points of a missing answer, and of an item that was not shown.
     unanswered: float | None = None
     not_shown: float | None = None
 
@@ -69,18 +73,21 @@ class RangedScale(msgspec.Struct, frozen=True, array_like=True):
 
 
 def finish(x: float, multiply: float, constant: float, rounding: Rounding | None) -> float:
-    """Return a raw score: multiplied, added to, rounded."""
+    """Return a raw score: multiply, add the constant, round."""
     x = x * multiply + constant
     return x if rounding is None else round_decimal(x, rounding.mode, rounding.decimals)
 
 
 def needed(min_valid: int, present: int, terms: int) -> int:
-    """Return how many of the terms that are not excluded must be answered: the same share as of all."""
+    """Return how many of the terms not excluded must be answered: the same share as of all."""
     return -(-min_valid * present // terms)
 
 
 def range_of(scale: RangedScale) -> Range | None:
-    """Return the lowest and the highest raw score that can be Scored; None if none can, or one is beyond all numbers."""
+    """Return the lowest and the highest raw score of a valid result.
+
+    None if there is none, or one overflows.
+    """
     ends = [one for one in (_end(scale, lowest=True), _end(scale, lowest=False)) if one is not None]
     if not ends or not all(math.isfinite(x * scale.multiply + scale.constant) for x in ends):
         return None
@@ -89,7 +96,7 @@ def range_of(scale: RangedScale) -> Range | None:
 
 
 def without(scale: RangedScale, excluded: Iterable[int]) -> Range | None:
-    """Return the range of an attempt in which these terms, by their places, were not shown and are excluded."""
+    """Return the range of an attempt in which these terms (indices) were not shown and are excluded."""
     gone = set(excluded)
     kept: list[RangedItem] = []
     place = 0
@@ -124,10 +131,11 @@ def _end(scale: RangedScale, *, lowest: bool) -> float | None:
 
 
 class _Search:
-    """The search for one end over all attempts in which just so many conditional items are excluded.
+    """Search for one end over all attempts with a given number of excluded conditional items.
 
-    A share Σ numerators / Σ denominators is lowest where Σ (numerator - share · denominator) is; each turn takes the answers that make that
-    lowest for the share so far, until it stays. `bound`: as few answers suffice as with that many excluded, but every item may have one.
+    A share Σ numerators / Σ denominators is lowest where Σ (numerator - share · denominator) is; each iteration selects
+    the answers that minimize that for the current share, until the share stays. `bound`: the required number of answers
+    is that with as many items excluded, but every item may have one.
     """
 
     def __init__(self, scale: RangedScale, gone: int, *, lowest: bool, bound: bool = False) -> None:
@@ -139,11 +147,11 @@ class _Search:
         self._room = len(scale.items) if bound else len(terms) - gone
 
     def end(self) -> float | None:
-        """Return the end of the score before it is multiplied; None if nothing is divided by."""
+        """Return the end of the score before it is multiplied; None if there is no divisor."""
         items = self._scale.items
         share = _total(self._answered) / (_total(item.below for item in items) or 1.0)
         chosen: list[int] = []
-        for _ in range(_TURNS):
+        for _ in range(_ITERATIONS):
             chosen = self._choose(share)
             above, below = self._sums(chosen)
             if below <= 0 or not (above / below < share if self._lowest else above / below > share):
@@ -153,7 +161,7 @@ class _Search:
         return None if below <= 0 else self._score(above, below, chosen)
 
     def _choose(self, share: float) -> list[int]:
-        """Return which items are answered in the attempt that is furthest beyond a share."""
+        """Return the answered items of the attempt that is furthest beyond a share."""
         sign = 1.0 if self._lowest else -1.0
         costs = []
         for place, (item, above) in enumerate(zip(self._scale.items, self._answered, strict=True)):
@@ -178,7 +186,7 @@ class _Search:
         return sorted(set(chosen))
 
     def _divisor(self, places: Sequence[int], room: int) -> Sequence[int]:
-        """Return an item to divide by, for an attempt that has none: the one that costs least."""
+        """Return an item for the divisor of an attempt that has none: the one with the lowest cost."""
         items = self._scale.items
         if any(item.below > 0 and self._blank(item) is not None for item in items):
             return ()
@@ -190,11 +198,14 @@ class _Search:
         return tuple(itertools.islice((place for place in free if items[place].below > 0), 1))
 
     def _blank(self, item: RangedItem) -> float | None:
-        """Return the numerator of an item that is not answered; None: it adds nothing."""
+        """Return the numerator of an unanswered item; None: it adds nothing."""
         return None if self._bound and item.conditional else item.blank
 
     def _sums(self, chosen: Sequence[int]) -> tuple[float, float]:
-        """Add up in the order of the form; of the items that are not answered, so many are excluded and the others blank."""
+        """Return the sums in the order of the form.
+
+        Of the unanswered items the given number is excluded; the others are blank.
+        """
         above = below = 0.0
         taken, gone = set(chosen), self._gone
         for place, item in enumerate(self._scale.items):

@@ -1,4 +1,7 @@
-"""What scoring says of one attempt. Results are kept by the store behind a header of its own, and read by the API and the CLI from here."""
+"""The result of one attempt, decoded. API and CLI import from here.
+
+The store keeps the encoded body behind its own header.
+"""
 
 from typing import Protocol
 
@@ -20,7 +23,7 @@ __all__ = [
     "merged_fields", "value_of",
 ]  # fmt: skip
 
-#: What a file of results holds of a scale, in the order of its columns: the field's name there, and here.
+#: The scale columns of a results file in order: the column's field, and the field here.
 _FIELDS = {
     "raw": "raw", "valid": "valid", "status": "status", "z": "z", "t": "t", "sten": "sten", "stanine": "stanine",
     "percentile": "percentile", "score": "score", "se": "se", "low": "low", "high": "high", "norm": "norm", "band": "band",
@@ -30,7 +33,7 @@ _ALWAYS = frozenset({"raw", "valid", "status"})
 
 
 class HasPlan(Protocol):
-    """What has a plan: an index entry."""
+    """A record with a plan: an index entry."""
 
     @property
     def plan(self) -> Plan:
@@ -38,7 +41,10 @@ class HasPlan(Protocol):
 
 
 def decode_result(body: bytes, scored_by: HasPlan | Plan) -> Result:
-    """Return what a stored body means under the plan that made it. Raises ValueError if it cannot be of that plan."""
+    """Return the result of a stored body by its plan.
+
+    Raises ValueError if the body is of another plan.
+    """
     plan = scored_by if isinstance(scored_by, Plan) else scored_by.plan
     stored = read_body(body, plan)
     scales = {
@@ -52,7 +58,7 @@ def decode_result(body: bytes, scored_by: HasPlan | Plan) -> Result:
 
 
 def fields_of(scale: PlannedScale) -> tuple[str, ...]:
-    """Return what a file of results holds of a scale, in order."""
+    """Return the fields of a scale in a results file, in order."""
     has = set(_ALWAYS) | {one.lower() for one in scale.standard}
     for name, there in (
         ("score", scale.has_table),
@@ -71,7 +77,7 @@ def fields_of(scale: PlannedScale) -> tuple[str, ...]:
 
 
 def fields_of_result(scale: ScaleResult) -> tuple[str, ...]:
-    """Return the same of a scale of which only a result is known."""
+    """Return the same for a scale of which only a result is known."""
     return tuple(
         name
         for name, own in _FIELDS.items()

@@ -1,7 +1,7 @@
-"""The bytes of a stored result, and the records of what they mean. Written by `kernel`; others import from `result`.
+"""The bytes of a stored result, and the records of its meaning.
 
-Stored is what the kernel alone can know; what
-follows from it (units, standard errors, profiles) is worked out when a result is read, by the plan that scored it: `result_values`.
+Written by `kernel`; others import from `result`. Only what the kernel alone knows is stored; what follows from it
+(units, standard errors, profiles) is computed when a result is read, by the plan that scored it: `result_values`.
 
     body        per scale raw (float64, NaN for none), valid, status, band; little-endian. Then the extension
     extension   per scale, if it has such: norm 1, band group 1, row of its table 2; with excluded items: items 2, range 8 + 8
@@ -21,7 +21,7 @@ from stanine.domain.scoring.plan import Plan, PlannedScale
 #: One scale of a stored result: raw, valid, status, band; little-endian.
 _SCALE = struct.Struct("<dHBB")
 SCALE_BYTES = _SCALE.size
-#: What is stored where a score lies in no band, or its scale has none; where there is no norm group; no row of a table.
+#: Stored for a score without a band, without a norm group, without a row of a table.
 NO_BAND, NO_GROUP, NO_ROW = 255, 255, 65_535
 
 Field = Literal["norm", "band_group", "row", "items", "low", "high"]
@@ -36,7 +36,7 @@ _FORMATS: dict[Field, struct.Struct] = {
 
 
 class Status(IntEnum):
-    """How a scale ended, by the number that is stored."""
+    """Status of a scale, by its stored number."""
 
     SCORED = 0
     TOO_FEW_ANSWERS = 1
@@ -50,7 +50,7 @@ STATUS_NAMES = {status.value: status.name.title().replace("_", "") for status in
 
 
 class Extension(msgspec.Struct, frozen=True):
-    """A field that only some scales have: whose, and where in the extension."""
+    """An extension field, which only some scales have: its scale, and its position."""
 
     scale: int
     field: Field
@@ -59,7 +59,7 @@ class Extension(msgspec.Struct, frozen=True):
 
 
 def extensions(plan: Plan) -> tuple[Extension, ...]:
-    """Return the fields of a plan's extension, in their order."""
+    """Return the extension fields of a plan, in order."""
     found: list[Extension] = []
     offset = 0
     for place, scale in enumerate(plan.scales):
@@ -70,7 +70,7 @@ def extensions(plan: Plan) -> tuple[Extension, ...]:
 
 
 def extension_bytes(plan: Plan) -> int:
-    """Return the bytes of a plan's extension."""
+    """Return the number of bytes of a plan's extension."""
     return sum(_FORMATS[field].size for scale in plan.scales for field in _fields(scale))
 
 
@@ -88,7 +88,7 @@ def _fields(scale: PlannedScale) -> Iterator[Field]:
 
 
 class StoredScale(msgspec.Struct):
-    """What a body holds of one scale; places are those of the plan's scale, None: none."""
+    """One scale of a stored body; indices are into the plan's scale, None: none."""
 
     raw: float | None
     valid: int
@@ -102,13 +102,16 @@ class StoredScale(msgspec.Struct):
 
 
 class ScaleResult(msgspec.Struct, frozen=True, rename="camel"):
-    """One scale's score: null where there is none, never zero; `valid` of `items` were answered. The rest is there if it is asked for."""
+    """One scale's score: null if there is none, never zero; `valid` of `items` were answered.
+
+    Other members are present on request.
+    """
 
     raw: float | None
     valid: int
     items: int
     status: str
-    #: The lowest and highest raw score that can be Scored; null: unbounded.
+    #: The lowest and highest raw score of a valid result; null: unbounded.
     range: tuple[float, float] | UnsetType | None = UNSET
     #: The norm group that the score was compared with.
     norm: str | UnsetType | None = UNSET
@@ -119,7 +122,7 @@ class ScaleResult(msgspec.Struct, frozen=True, rename="camel"):
     #: The score of the scale's table.
     score: float | UnsetType | None = UNSET
     percentile: float | UnsetType | None = UNSET
-    #: The standard error and the ends of the interval, in the unit that the scale reports.
+    #: The standard error and the ends of the interval, in the reported unit.
     se: float | UnsetType | None = UNSET
     low: float | UnsetType | None = UNSET
     high: float | UnsetType | None = UNSET
@@ -144,7 +147,7 @@ class Result(msgspec.Struct, frozen=True):
 
 
 def read_body(body: bytes, plan: Plan) -> list[StoredScale]:
-    """Return what a body holds of each scale. Raises ValueError if it cannot be of that plan."""
+    """Return each scale of a stored body. Raises ValueError if the body is of another plan."""
     own, extension = SCALE_BYTES * len(plan.scales), extension_bytes(plan)
     if len(body) != own + extension:
         raise ValueError(

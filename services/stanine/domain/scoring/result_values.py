@@ -1,6 +1,7 @@
-"""Works out what follows from a stored score: units, tables, standard errors, intervals, profiles. Called by `result` for one attempt.
+"""Computes what follows from a stored score: units, tables, standard errors, intervals, profiles.
 
-The operations are those of `kernel_steps`, one by one, so that a band and the value it was chosen by agree.
+Called by `result` for one attempt. The operations are those of `kernel_steps`, so that a band and the value that
+selected it agree.
 """
 
 import math
@@ -109,7 +110,7 @@ def _in_unit(scale: PlannedScale, stored: StoredScale, unit: Report, raw: float)
 
 
 def mid_rank(sample: PlannedFrequencies, raw: float) -> float:
-    """Return the percentile of a raw score in a norm sample: half of those who had it count as below."""
+    """Return the mid-rank percentile of a raw score: half of the people with it count as below."""
     place = find(list(zip(sample.starts, sample.ends, strict=True)), raw)
     if place is not None:
         return sample.at[place]
@@ -118,7 +119,7 @@ def mid_rank(sample: PlannedFrequencies, raw: float) -> float:
 
 
 def standard_error(scale: PlannedScale, stored: StoredScale) -> float | None:
-    """Return the standard error of a score in the unit reported: the table's, or sd·√(1 - r)."""
+    """Return the standard error of a score in the reported unit: the table's, or sd·√(1 - r)."""
     if stored.raw is None or scale.report not in LINEAR_UNITS:
         return None
     table = table_of(scale, stored)
@@ -136,7 +137,7 @@ def standard_error(scale: PlannedScale, stored: StoredScale) -> float | None:
 
 
 def limits(scale: PlannedScale, stored: StoredScale) -> tuple[float | None, float | None]:
-    """Return the ends of a score's interval in the unit reported."""
+    """Return the ends of a score's interval in the reported unit."""
     if stored.raw is None:
         return None, None
     table = table_of(scale, stored)
@@ -176,7 +177,7 @@ def _limits_of_table(
 
 
 def profile_result(profile: PlannedProfile, stored: list[StoredScale], plan: Plan) -> ProfileResult:
-    """Return a profile: the highest scales, those with equal values in the order of the profile."""
+    """Return a profile: the highest scales; ties are in the order of the profile."""
     values: list[float] = []
     for part in profile.of:
         value = part_value(plan.scales[part.scale], stored[part.scale], part.part)

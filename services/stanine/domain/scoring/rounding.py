@@ -1,4 +1,4 @@
-"""Rounding as the contract defines it (DESIGN 4.1, `round`): to 9 decimals first, then by a mode. Used where one number is rounded.
+"""Rounding of one number (DESIGN 4.1, `round`): to 9 decimals first, then by a mode.
 
 `rounding_vectors` does the same over arrays, bit for bit.
 """
@@ -7,16 +7,17 @@ import math
 from typing import Literal
 
 Mode = Literal["Up", "Down", "HalfUp", "HalfEven"]
-#: Decimals to which every rounding and comparison sees a number.
+#: Decimals to which every number is rounded before a rounding or comparison.
 MAX_DECIMALS = 9
 _UNITS = 10**MAX_DECIMALS
 
 
 def round_decimal(x: float, mode: Mode, decimals: int = 0) -> float:
-    """Return a finite x to 9 decimals (as Python's `round`: its exact value, correctly), then to `decimals` (0 to 9) by the mode.
+    """Round a finite x to 9 decimals, then to `decimals` (0 to 9) by the mode.
 
-    Up is towards +∞, Down towards -∞, HalfUp takes halves towards +∞, HalfEven to the even neighbour. The result is the double nearest
-    to the decimal number, never -0.0.
+    The first step is Python's `round`, correct for x's exact value. Up is towards +∞, Down towards -∞, HalfUp rounds
+    halves towards +∞, HalfEven to the even neighbour. The result is the double nearest to the decimal number, never
+    -0.0.
     """
     numerator, denominator = x.as_integer_ratio()
     units = _nearest_even(numerator * _UNITS, denominator)
@@ -36,7 +37,7 @@ def round_decimal(x: float, mode: Mode, decimals: int = 0) -> float:
 
 
 def nine(x: float) -> float:
-    """Return x to 9 decimals: what a comparison sees. Not finite: x itself."""
+    """Return x to 9 decimals, as in comparisons; x itself if it is not finite."""
     return round(x, MAX_DECIMALS) if math.isfinite(x) else x
 
 

@@ -1,4 +1,4 @@
-"""`rounding` over arrays, bit for bit: most elements in a few vector steps, doubtful ones one by one. Used where scores are computed."""
+"""`rounding` over arrays, bit for bit: a few vector steps; doubtful elements one by one."""
 
 from typing import Any
 
@@ -10,12 +10,12 @@ from stanine.domain.scoring.rounding import MAX_DECIMALS, Mode, round_decimal
 Floats = npt.NDArray[np.float64]
 
 _UNITS = 10.0**MAX_DECIMALS
-#: From here up a double's neighbours lie farther apart than 2 units of the ninth decimal, so that it is its own rounded value.
+#: From here a double's neighbours are more than 2 units of the ninth decimal apart, so it is its own rounded value.
 _COARSE = 2.0**24
 
 
 def nine(x: Any) -> Any:
-    """Return each x to 9 decimals, the bits of Python's `round(x, 9)`; what is not finite is returned as it is."""
+    """Return each x to 9 decimals, the bits of `round(x, 9)`; non-finite values are unchanged."""
     if (x == np.rint(x)).all():
         return x
     units, doubtful = _units(x)
@@ -29,7 +29,7 @@ def nine(x: Any) -> Any:
 
 
 def round_vector(x: Any, mode: Mode, decimals: int = 0) -> Any:
-    """Return `round_decimal` of each x; what is not finite is returned as it is."""
+    """Return `round_decimal` of each x; non-finite values are unchanged."""
     if (x == np.rint(x)).all():
         return x + 0.0
     units, doubtful = _units(x)
@@ -58,7 +58,10 @@ def round_vector(x: Any, mode: Mode, decimals: int = 0) -> Any:
 
 
 def _units(x: Any) -> tuple[Any, Any]:
-    """Return x in units of the ninth decimal, rounded, and where that is doubtful: the product is inexact, and x may lie near a half."""
+    """Return x in units of the ninth decimal, rounded, and where that is doubtful.
+
+    Doubtful: the product is inexact, and x may be close to a half.
+    """
     with np.errstate(over="ignore", invalid="ignore"):
         scaled = x * _UNITS
         units = np.rint(scaled)

@@ -1,4 +1,7 @@
-"""The range of every scale: exact for scales of items, safe bounds for composites and formulas. Used by checks and `scoring`."""
+"""The range of every scale: exact for scales of items, safe bounds for composites and formulas.
+
+Used by checks and `scoring`.
+"""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -16,17 +19,17 @@ from stanine.domain.scoring.derived import from_z, norm_kind, tables_of
 from stanine.domain.scoring.ranges import Range, RangedItem, RangedScale, range_of
 from stanine.domain.scoring.scale_terms import Term
 
-#: The parts whose ends are known without norms.
+#: The parts with ends that do not depend on norms.
 _FIXED = {"sten": (1.0, 10.0), "stanine": (1.0, 9.0), "percentile": (0.0, 100.0)}
 
 
 def rounding_of(scale: Scale) -> Rounding | None:
-    """Return how a scale's raw score is rounded."""
+    """Return the rounding of a scale's raw score."""
     return Rounding(scale.round) if isinstance(scale.round, str) else scale.round
 
 
 def scale_order(spec: Spec, formulas: Formulas) -> tuple[str, ...]:
-    """Return the ids of a checked document's scales so that parts come first."""
+    """Return the ids of a checked document's scales, parts first."""
     scales = {scale.id: scale for scale in spec.scales}
     forms = resolve(spec)
     return order(
@@ -37,7 +40,7 @@ def scale_order(spec: Spec, formulas: Formulas) -> tuple[str, ...]:
 def parts_of(
     scale: Scale, formulas: Formulas, scales: Mapping[str, Scale], forms: Mapping[str, ItemForm]
 ) -> tuple[str, ...]:
-    """Return the scales that a scale needs."""
+    """Return the scales that a scale depends on."""
     named = formulas.of(scale).scores if scale.formula is not None else scale.items
     return tuple(
         dict.fromkeys(
@@ -47,7 +50,7 @@ def parts_of(
 
 
 def scale_ranges(spec: Spec, formulas: Formulas) -> dict[str, Range | None]:
-    """Return the range of each scale of a checked document; None if it has no ends, or can never be Scored."""
+    """Return each scale's range in a checked document; None if it is unbounded or never scored."""
     scales, forms = {scale.id: scale for scale in spec.scales}, resolve(spec)
     found: dict[str, Range | None] = {}
     for name in scale_order(spec, formulas):
@@ -68,7 +71,7 @@ def scale_ranges(spec: Spec, formulas: Formulas) -> dict[str, Range | None]:
 def ranged_items(
     scale: Scale, spec: Spec, forms: Mapping[str, ItemForm], terms: Sequence[Term]
 ) -> RangedScale:
-    """Return a scale of items as far as its range needs it."""
+    """Return the properties of a scale of items for its range."""
     hidden = float(scale.not_shown) if isinstance(scale.not_shown, int | float) else None
     method = _method(scale, spec)
     divides = all(term.weight > 0 for term in terms)
@@ -104,14 +107,15 @@ def ranged_items(
 
 
 def by_item(terms: Sequence[Term]) -> list[list[Term]]:
-    """Return the terms that one answer gives points to, item by item."""
+    """Return the terms grouped by the item whose answer gives them points."""
     return [list(group) for _, group in itertools.groupby(terms, key=lambda term: term.item)]
 
 
 def answers_of(group: Sequence[Term]) -> list[tuple[float, ...]]:
-    """Return the points that the terms of one item can have together: of all answers, or of those that reach their ends.
+    """Return the points that the terms of one item can have together.
 
-    Terms of a wider answer are taken as if each had its own answer: then the ends are bounds.
+    Includes all answers, or only the extreme ones. Terms of a wider answer are treated as independent; then the ends
+    are bounds.
     """
     tables = [term.points.table for term in group]
     if len(group) == 1 or None in tables:
@@ -137,7 +141,7 @@ def _mixed(group: Sequence[Term], reachable: Sequence[Sequence[float]]) -> list[
 def ranged_parts(
     scale: Scale, spec: Spec, scales: Mapping[str, Scale], found: Mapping[str, Range | None]
 ) -> RangedScale | None:
-    """Return a scale of scales as far as its range needs it; None if a part has no ends."""
+    """Return the properties of a composite for its range; None if a part has no ends."""
     method = _method(scale, spec)
     items = []
     weights = []

@@ -1,4 +1,7 @@
-"""Which items or scales a scale is made of, and the points of each, in the order of the form. Used by the checks and by `scoring`."""
+"""The terms of a scale and the points of each, in the order of the form.
+
+Used by the checks and `scoring`.
+"""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -25,7 +28,7 @@ class Term(msgspec.Struct, frozen=True):
 
 
 def kind_of(scale: Scale, forms: Mapping[str, ItemForm], scales: Mapping[str, Scale]) -> Kind:
-    """Return what a scale is made of."""
+    """Return the kind of a scale."""
     if scale.formula is not None:
         return "Formula"
     bases = [base(reference) for reference in scale.items]
@@ -48,12 +51,12 @@ def name_of(reference: str) -> str:
 
 
 def part_of(reference: str) -> str:
-    """Return the part of a scale that a reference means: `raw` by id."""
+    """Return the part of a scale in a reference; `raw` for the id alone."""
     return reference.partition(".")[2] or "raw"
 
 
 def option_place(form: ItemForm, value: str) -> int | None:
-    """Return the place of an option by its value as text; None if there is none."""
+    """Return the index of an option by its value as text; None if there is none."""
     return next((place for place, one in enumerate(form.options) if str(one.value) == value), None)
 
 
@@ -107,17 +110,17 @@ def points_given(form: ItemForm, given: object) -> Points:
 
 
 def min_valid_of(scale: Scale, terms: int) -> int:
-    """Return how many terms must be answered for a score: what it says, else all, or one with `unanswered`."""
+    """Return the terms that must be answered for a score: `minValid`, else all, or one with `unanswered`."""
     if scale.min_valid is not None:
         return scale.min_valid
     return terms if scale.unanswered is None else 1
 
 
 def method_of(scale: Scale, spec: Spec) -> Method | None:
-    """Return how a scale's points become a score, if it says so or `defaults` does."""
+    """Return a scale's method: its own, or that of `defaults`."""
     return scale.score or spec.defaults.score
 
 
 def first_scales(spec: Spec) -> dict[str, Scale]:
-    """Return the scales by their ids; of two with one id (which checks refuse) the first counts."""
+    """Return the scales by id; of duplicate ids, which the checks report, the first counts."""
     return {scale.id: scale for scale in reversed(spec.scales) if scale.id}
