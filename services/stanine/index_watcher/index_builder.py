@@ -43,7 +43,7 @@ class IndexBuilder:
             for form, revision in history.newest_of_forms().items():
                 self._build_one(name, history, form, revision, None, built)
             if self._instruments.history(name) is None:
-                self._drop_strays()  # removed meanwhile: what was just put would be served until the next sweep
+                self._drop_strays()  # removed during the build: its new entries would be served until the next sweep
         return built
 
     def build_all(self) -> Built:

@@ -77,10 +77,10 @@ class BatchScorer:
         self._kernels: dict[tuple[str, int, int], Kernel] = {}
 
     def score(self, packed_ids: bytes) -> Tally:
-        """Score attempts and commit results; raises NotIndexedError if some have no index entry yet.
+        """Score attempts and commit results.
 
-        If the server returns with different data during the batch, the attempts are loaded again and scored with the
-        index of that data.
+        Raises NotIndexedError if some attempts have no index entry yet. If the server returns with different data
+        during the batch, the attempts are loaded again and scored with the index of that data.
         """
         tally = Tally()
         while True:

@@ -1,6 +1,6 @@
 """Attempts as submitted: strict JSON to a record. Others import this through `response`.
 
-One compiled decoder reads a usual attempt. `explain` reads again what it rejects, and texts that may contain duplicate
+One compiled decoder reads a usual attempt. `explain` reads rejected texts again, and texts that may contain duplicate
 names; it is slower and reports every error.
 """
 

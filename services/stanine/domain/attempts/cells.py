@@ -31,7 +31,7 @@ class ItemCells:
         }
 
     def read(self, cells: Sequence[str]) -> Answer | None:
-        """Return the answer, None if there is none. Raises ValueError with a message for users."""
+        """Return the answer, or None. Raises ValueError with a message for users."""
         match self.form.type:
             case "Multiple":
                 answer = self._chosen(cells)

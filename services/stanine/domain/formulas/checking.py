@@ -126,7 +126,7 @@ def _check(
     try:
         typed = checker.check(syntax)
         tree = checker.number(typed)
-    except FormulaError as error:  # too large to expand: there is no text to check
+    except FormulaError as error:  # too large to expand
         checker.errors.append(error)
     for one in sorted(checker.errors, key=lambda one: one.at):
         note(one.at, one.code, one.detail)

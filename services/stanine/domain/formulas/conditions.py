@@ -169,7 +169,7 @@ def _compare(node: Compare) -> _Step:
 
 
 def _match(node: Match) -> _Step:
-    # Compared with a number, a `missing` option is no answer; compared with a text, it is the chosen option.
+    # With a number, a `missing` option compares as no answer; with a text, as the chosen option.
     sees_missing = all(isinstance(side, Text | Reference) for side in (node.left, node.right))
     left, right = _value(node.left, sees_missing), _value(node.right, sees_missing)
     wanted = node.operator == "=="

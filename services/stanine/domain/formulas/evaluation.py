@@ -83,7 +83,7 @@ class Outcome(NamedTuple):
     `null` and `division` exclude each other; `too_few` has precedence over both.
     """
 
-    #: 0.0 where there is no value, never -0.0.
+    #: 0.0 for no value, never -0.0.
     values: Floats
     null: Mask
     #: A division by zero, or a number that is not finite.
@@ -129,7 +129,7 @@ def _has_value(name: str, batch: Batch) -> Mask:
 
 
 class _Vector(NamedTuple):
-    """Values, their nulls and failures; 0.0 where there is no value.
+    """Values, their nulls and failures; 0.0 for no value.
 
     Constants have no dimension and broadcast.
     """
@@ -376,7 +376,7 @@ def _relation(operator: str, left: Any, right: Any, left_of: _Vector, right_of: 
 
 
 def _is_true(vector: _Vector) -> Any:
-    """Return whether a value differs from 0, as comparisons do. False where there is none."""
+    """Return whether a value differs from 0, as comparisons do. False for no value."""
     return nine(vector.values) != 0
 
 

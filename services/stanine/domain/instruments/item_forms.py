@@ -68,7 +68,7 @@ def type_of(item: Item, spec: Spec) -> ItemType:
 
 
 def response_set(item: Item, spec: Spec) -> ResponseSet | None:
-    """Return an item's response set, its own or the default one; None if there is none."""
+    """Return an item's response set, its own or the default one, or None."""
     name = item.responses or spec.defaults.responses
     return next((one for one in spec.response_sets if one.name == name), None) if name else None
 

@@ -209,7 +209,7 @@ def _all_sums(
 def _choices(scale: RangedScale, group: Sequence[Term], item: RangedItem) -> list[_Added]:
     """Return what each answer to an item, and each kind of no answer, adds to its terms."""
     count = len(group)
-    # With a weight of 0 or less every item is required, so there is no division.
+    # With a weight of 0 or less every item is required: nothing is divided.
     weights = [exact(term.weight) for term in group]
     kept = sum(weights, Fraction(0)) if scale.divides else Fraction(0)
 

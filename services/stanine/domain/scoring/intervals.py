@@ -58,7 +58,7 @@ def find(stretches: Sequence[Stretch], x: float) -> int | None:
 
 
 def gap(stretches: Sequence[Stretch], low: float, high: float) -> float | None:
-    """Return the first double from low to high that no interval contains; None if there is none."""
+    """Return the first double from low to high that no interval contains, or None."""
     x = low
     while (place := find(stretches, x)) is not None:
         x = stretches[place][1]

@@ -47,7 +47,7 @@ class Scores:
 
     @property
     def raw(self) -> Floats:
-        """The raw scores, NaN where there is none."""
+        """The raw scores, NaN for none."""
         raw: Floats = self.table["raw"]
         return raw
 
@@ -110,7 +110,7 @@ class Kernel:
         self._chunk = max(64, min(CHUNK, CHUNK_CELLS // max(width, 1)))
 
     def unreadable(self, codes: Codes) -> list[int]:
-        """Return the rows of damaged attempts: a code is invalid for its item, so scoring must fail."""
+        """Return the rows of damaged attempts: a code is invalid for its item. Never score them."""
         return self._damage.rows(codes)
 
     def columns(self, people: Sequence[Mapping[str, Any]]) -> AttributeColumns:

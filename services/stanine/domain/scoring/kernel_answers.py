@@ -38,14 +38,14 @@ def not_shown(codes: Codes, cell: Cell) -> Mask:
 
 
 def table_of(table: Table) -> Floats:
-    """Return a table of points for every byte, NaN where there are none."""
+    """Return a table of points for every byte, NaN for none."""
     full = np.full(_BYTE, np.nan)
     full[: len(table)] = [np.nan if x is None else x for x in table]
     return full
 
 
 def real(codes: Codes, cell: Cell) -> Floats:
-    """Return the numbers of a Real cell, NaN where there is none."""
+    """Return the numbers of a Real cell, NaN for none."""
     values = (
         np.ascontiguousarray(codes[:, cell.offset : cell.offset + cell.width])
         .view(">f8")[:, 0]
@@ -63,7 +63,7 @@ def bits(codes: Codes, cell: Cell) -> Mask:
 
 
 def wide_points(codes: Codes, cell: Cell, wide: Wide, missing: tuple[int, ...] = ()) -> Floats:
-    """Return the points of an answer of several bytes, NaN where there are none.
+    """Return the points of an answer of several bytes, NaN for none.
 
     `missing`: the indices of the item's missing options.
     """

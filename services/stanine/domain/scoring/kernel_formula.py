@@ -41,7 +41,7 @@ class FormulaScale:
     def score(
         self, codes: Codes, attributes: AttributeColumns, parts: Parts
     ) -> tuple[Floats, Integers, Integers]:
-        """Return raw scores before rounding (NaN for none), statuses, and numbers of names with a value."""
+        """Return raw scores before rounding (NaN for none), statuses, counts of names with a value."""
         batch = Batch(
             len(codes),
             {

@@ -55,7 +55,7 @@ class Table:
         return np.where(hit, places, NOWHERE)
 
     def look_up(self, raw: Floats) -> Floats:
-        """Return the score of each raw score, NaN where there is none."""
+        """Return the score of each raw score, NaN for none."""
         return _taken(self.scores, self.rows(raw))
 
 
@@ -166,7 +166,7 @@ class Steps:
         return bands
 
     def z(self, raw: Floats, norm: Integers) -> Floats:
-        """Return z scores, NaN where there is no norm."""
+        """Return z scores, NaN without a norm."""
         places = np.maximum(norm, 0)
         return np.where(norm >= 0, (raw - self._means[places]) / self._sds[places], np.nan)
 

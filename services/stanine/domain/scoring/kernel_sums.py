@@ -67,7 +67,10 @@ class FastScales:
         self.width = self._groups.count
 
     def score(self, codes: Codes) -> tuple[Floats, Integers, Integers]:
-        """Return raw scores before rounding (NaN for none), valid answers, statuses; one row per scale."""
+        """Return raw scores before rounding (NaN for none), valid answers, and statuses.
+
+        Each has one row per scale.
+        """
         if self._bytes is not None:
             codes = codes.take(self._bytes, axis=1)
         states = np.ascontiguousarray(np.minimum(codes + np.uint8(1), self._last_state).T)
@@ -89,7 +92,7 @@ class _Sums:
         self.denominators: list[list[float]] = []
         self.present: list[list[int]] = []
         self.valid: list[list[int]] = []
-        # With a weight of 0 or less every item is required, so there is no division.
+        # With a weight of 0 or less every item is required: nothing is divided.
         divides = all(term.weight > 0 for term in scale.terms)
         for term in scale.terms:
             assert term.table is not None
@@ -249,7 +252,7 @@ class _Columns:
         ]
         columns.sort(
             key=lambda column: -len(column[2])
-        )  # so that those with a term left are always the first
+        )  # longest first: the columns with a term left are always the first
         offsets: dict[tuple[float, ...], int] = {}
         flat: list[float] = []
         for table in (tuple(table) for *_, tables in columns for table in tables):

@@ -86,7 +86,10 @@ class ItemScale:
         self._ranges: dict[bytes, Range | None] = {}
 
     def score(self, codes: Codes) -> tuple[Floats, Integers, Accumulator, Mask | None]:
-        """Return raw scores, statuses, the sums, and the excluded terms (None for a scale without exclusions)."""
+        """Return raw scores, statuses, the sums, and the excluded terms.
+
+        Excluded terms: None for a scale without exclusions.
+        """
         scale = self._scale
         sums = Accumulator(scale, len(codes))
         gone: list[Mask] = []
@@ -98,9 +101,9 @@ class ItemScale:
         return raw, status, sums, np.stack(gone, axis=1) if gone else None
 
     def terms(self, codes: Codes) -> Iterator[tuple[Floats, Mask, Mask | None]]:
-        """Yield each term's points (NaN for none), whether they count as valid, and where it is excluded.
+        """Yield each term's points (NaN for none), whether they count as valid, and its exclusions.
 
-        None: it is excluded nowhere.
+        Exclusions: where the term is excluded; None: nowhere.
         """
         scale = self._scale
         for term, table in zip(scale.terms, self._tables, strict=True):

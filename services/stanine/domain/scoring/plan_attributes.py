@@ -51,7 +51,7 @@ class AttributeTable:
         return PlannedAttribute(attribute.id, "Values", tuple(self._values(attribute)))
 
     def _values(self, attribute: Attribute) -> list[Value]:
-        """Return the values to distinguish: those declared, or for a text those that norm groups name."""
+        """Return the values to distinguish: those declared, or for a text those of norm groups."""
         if attribute.values is not None:
             return [one.value for one in attribute.options]
         named: dict[Value, None] = {}

@@ -96,12 +96,12 @@ def range_of(scale: RangedScale) -> Range | None:
 
 
 def without(scale: RangedScale, excluded: Iterable[int]) -> Range | None:
-    """Return the range of an attempt in which these terms (indices) were not shown and are excluded."""
-    gone = set(excluded)
+    """Return the range of an attempt in which these terms (indices) were excluded as not shown."""
+    left_out = set(excluded)
     kept: list[RangedItem] = []
     place = 0
     for item in scale.items:
-        if place not in gone:
+        if place not in left_out:
             kept.append(msgspec.structs.replace(item, conditional=False))
         place += item.terms
     if not kept:
@@ -123,7 +123,7 @@ def _end(scale: RangedScale, *, lowest: bool) -> float | None:
         and (most + 1) * len(scale.items) <= _EXCLUSIONS
     )
     if is_exact:
-        found = [_Search(scale, gone, lowest=lowest).end() for gone in range(most + 1)]
+        found = [_Search(scale, excluded, lowest=lowest).end() for excluded in range(most + 1)]
     else:
         found = [_Search(scale, most, lowest=lowest, bound=True).end()]
     ends = [one for one in found if one is not None]
@@ -138,13 +138,15 @@ class _Search:
     is that with as many items excluded, but every item may have one.
     """
 
-    def __init__(self, scale: RangedScale, gone: int, *, lowest: bool, bound: bool = False) -> None:
-        self._scale, self._gone, self._bound, self._lowest = scale, gone, bound, lowest
+    def __init__(
+        self, scale: RangedScale, excluded: int, *, lowest: bool, bound: bool = False
+    ) -> None:
+        self._scale, self._excluded, self._bound, self._lowest = scale, excluded, bound, lowest
         self._answered = [item.answered(lowest=lowest, or_blank=bound) for item in scale.items]
         terms = sorted(item.terms for item in scale.items if item.conditional)
-        self._kept = scale.terms - sum(terms[len(terms) - gone :])
+        self._kept = scale.terms - sum(terms[len(terms) - excluded :])
         self._needed = needed(scale.min_valid, max(self._kept, 1), scale.terms)
-        self._room = len(scale.items) if bound else len(terms) - gone
+        self._room = len(scale.items) if bound else len(terms) - excluded
 
     def end(self) -> float | None:
         """Return the end of the score before it is multiplied; None if there is no divisor."""
@@ -207,13 +209,13 @@ class _Search:
         Of the unanswered items the given number is excluded; the others are blank.
         """
         above = below = 0.0
-        taken, gone = set(chosen), self._gone
+        taken, excluded = set(chosen), self._excluded
         for place, item in enumerate(self._scale.items):
             if place in taken:
                 above += self._answered[place]
                 below += item.below
-            elif gone and self._scale.excludes and item.conditional:
-                gone -= 1
+            elif excluded and self._scale.excludes and item.conditional:
+                excluded -= 1
             elif (blank := self._blank(item)) is not None:
                 above += blank
                 below += item.below
@@ -225,7 +227,7 @@ class _Search:
             return (100.0 * above) / below
         if scale.method == "Mean":
             return above / below
-        if not self._gone:
+        if not self._excluded:
             complete = len(chosen) == len(scale.items) or all(
                 item.blank is not None for item in scale.items
             )
@@ -233,10 +235,10 @@ class _Search:
                 above if complete else (_total(item.weight for item in scale.items) * above) / below
             )
         weights = sorted(item.weight for item in scale.items)
-        kept = len(weights) - self._gone
+        kept = len(weights) - self._excluded
         fewest, most = (
             _total(weights[:kept]),
-            _total(weights if self._bound else weights[self._gone :]),
+            _total(weights if self._bound else weights[self._excluded :]),
         )
         ends = (fewest * above) / below, (most * above) / below
         return min(ends) if self._lowest else max(ends)

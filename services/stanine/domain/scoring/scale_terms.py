@@ -56,7 +56,7 @@ def part_of(reference: str) -> str:
 
 
 def option_place(form: ItemForm, value: str) -> int | None:
-    """Return the index of an option by its value as text; None if there is none."""
+    """Return the index of an option by its value as text, or None."""
     return next((place for place, one in enumerate(form.options) if str(one.value) == value), None)
 
 
@@ -110,7 +110,7 @@ def points_given(form: ItemForm, given: object) -> Points:
 
 
 def min_valid_of(scale: Scale, terms: int) -> int:
-    """Return the terms that must be answered for a score: `minValid`, else all, or one with `unanswered`."""
+    """Return the terms required for a score: `minValid`, else all, or one if `unanswered`."""
     if scale.min_valid is not None:
         return scale.min_valid
     return terms if scale.unanswered is None else 1
