@@ -1,10 +1,10 @@
-# One image for every process of Stanine; the first argument names it: api, index-watcher, result-watcher, operator, cli.
-# `--target quickstart` makes another, in which one container runs everything, Valkey too: compose.yaml.
+# One image for every process of Stanine; the first argument selects it: api, index-watcher, result-watcher, operator, cli.
+# `--target quickstart` builds an image whose container runs all processes and Valkey: compose.yaml.
 # BASE_IMAGE is any Debian with Python 3.11 or newer, venv and pip (NumPy's wheels need glibc); both stages use it.
 ARG BASE_IMAGE=python:3.11-slim
 
 FROM ${BASE_IMAGE} AS build
-# Where pip finds packages, if not in its usual place: given by whoever builds, in the environment of this stage only.
+# Package index and network settings of pip, as build arguments; environment variables of this stage only.
 ARG PIP_INDEX_URL
 ARG PIP_EXTRA_INDEX_URL
 ARG PIP_FIND_LINKS
@@ -14,11 +14,12 @@ ARG PIP_TRUSTED_HOST
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
 
-# What Stanine stands on, pinned by hash. It changes seldom, so it is a layer of its own.
+# Stanine's dependencies, pinned by hash. They change seldom, so they have a separate layer.
 COPY requirements-runtime.txt ./
 RUN python3 -m venv --without-pip /opt/stanine \
  && python3 -m pip --python /opt/stanine/bin/python install --quiet --no-compile --no-deps --require-hashes -r requirements-runtime.txt
-# What is never loaded here: tests, stubs, sources in C and Cython, and Kubernetes' calls and objects by name (the operator makes generic ones).
+# Remove files that are never loaded: tests, stubs, C and Cython sources, and the Kubernetes client's typed API
+# (the operator makes generic calls).
 RUN cd /opt/stanine/lib/python3*/site-packages \
  && rm -rf kubernetes/client/api/*_api.py kubernetes/aio/client/api/*_api.py kubernetes/aio/client/models/[!_]*.py numpy/f2py numpy/distutils numpy/_core/include \
  && find . -type d \( -name tests -o -name test \) -prune -exec rm -rf {} + \
@@ -43,7 +44,8 @@ COPY requirements-quickstart.txt ./
 RUN python3 -m pip install --quiet --no-deps --require-hashes --target /opt/embedded -r requirements-quickstart.txt \
  && install -d -o 10001 -g 10001 -m 0700 /data
 
-# Everything in one container, for a first look: docker build --target quickstart, docker run -p 127.0.0.1:8420:8420. Its key is in its log.
+# Everything in one container, for evaluation: docker build --target quickstart, docker run -p 127.0.0.1:8420:8420.
+# The log contains its API key.
 FROM ${BASE_IMAGE} AS quickstart
 ENV USER=stanine HOME=/tmp
 ENV PATH=/opt/stanine/bin:$PATH PYTHONPATH=/app:/opt/embedded PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 OPENBLAS_NUM_THREADS=1
@@ -59,17 +61,17 @@ EXPOSE 8420
 ENTRYPOINT ["/opt/stanine/bin/python", "/app/entry.py"]
 CMD ["cli", "up", "--host", "0.0.0.0", "--data", "/data"]
 
-# The image that is built unless another target is named.
+# The default target.
 FROM ${BASE_IMAGE}
 LABEL org.opencontainers.image.title="stanine" \
       org.opencontainers.image.description="Runs psychometric assessments: API, indexWatcher, resultWatcher, operator, CLI" \
       org.opencontainers.image.licenses="Apache-2.0"
-# Whoever runs this, under whatever number, has a name and a home, which libraries ask for.
+# Name and home for every user id; libraries require them.
 ENV USER=stanine HOME=/tmp
-# NumPy would start a thread a core for a library of linear algebra that the scoring does not call.
+# OpenBLAS would start one thread per core; the scoring does not call it.
 ENV PATH=/opt/stanine/bin:$PATH PYTHONPATH=/app PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 OPENBLAS_NUM_THREADS=1
 COPY --from=build /opt/stanine /opt/stanine
-# 0: nobody who runs here can change the program. The development loop, which copies changed files in, says 10001.
+# Owner 0: the process cannot change its program. The development loop copies changed files into the container and sets 10001.
 ARG APP_OWNER=0
 COPY --from=build --chown=${APP_OWNER}:${APP_OWNER} /app /app
 WORKDIR /app
@@ -77,6 +79,6 @@ USER 10001:10001
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/opt/stanine/bin/python", "/app/entry.py"]
 
-# Which commit this is, where whoever builds says so. Last, since it makes no layer anew.
+# The commit, as a build argument. Last, so that it invalidates no layer.
 ARG REVISION=unknown
 LABEL org.opencontainers.image.revision="${REVISION}"

@@ -1,4 +1,4 @@
-"""A receiver of traces for the cluster: keeps each request's body, and answers all of them, in base64, to whoever asks.
+"""A trace receiver: stores each request's body; a GET returns all of them in base64.
 
 test_telemetry.py runs it in a pod, from a ConfigMap, with the image's own Python.
 """
@@ -14,16 +14,16 @@ PORT = 4318
 
 
 class Receiver(BaseHTTPRequestHandler):
-    """Takes /v1/traces, and tells what it took at any address."""
+    """Accepts POST /v1/traces; GET at any path returns the received bodies."""
 
     bodies: ClassVar[list[str]] = []
 
     def do_GET(self) -> None:
-        """Tell what was sent so far."""
+        """Return the bodies received so far."""
         self._answer(200, json.dumps(self.bodies).encode(), "application/json")
 
     def do_POST(self) -> None:
-        """Keep what is sent."""
+        """Store the request's body."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if self.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
@@ -39,7 +39,7 @@ class Receiver(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the standard library's name
-        """Say nothing."""
+        """Log nothing."""
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""A release of the chart on the cluster that KUBECONFIG names, each in a namespace of its own that enforces the standard `restricted`.
+"""A release of the chart on KUBECONFIG's cluster, in a new namespace that enforces `restricted`.
 
-STANINE_IMAGE, STANINE_VALKEY_IMAGE and STANINE_REDIS_7_IMAGE name images that the nodes have or can pull (default: localhost/stanine:dev).
-The API is reached through a NodePort, as from outside of the cluster.
+STANINE_IMAGE, STANINE_VALKEY_IMAGE and STANINE_REDIS_7_IMAGE name images that the nodes have or can pull
+(default: localhost/stanine:dev). The tests call the API through a NodePort, as an external client does.
 """
 
 import base64
@@ -22,26 +22,26 @@ from tests.conftest import need
 
 ROOT = Path(__file__).parents[2]
 IMAGE = os.environ.get("STANINE_IMAGE", "localhost/stanine:dev")
-#: Servers: those of the cluster that has no registry, or those that everybody can pull.
+#: Server images: preloaded ones on a cluster without a registry, otherwise public ones.
 _LOCAL = IMAGE.startswith("localhost/")
 VALKEY_IMAGE = os.environ.get("STANINE_VALKEY_IMAGE") or (
     "localhost/valkey:9" if _LOCAL else "valkey/valkey:9.1"
 )
-#: The same product as a next version: tests/cluster/next.
+#: The same services under the next version number: tests/cluster/next.
 NEXT_IMAGE = os.environ.get("STANINE_NEXT_IMAGE", "")
 REDIS_7_IMAGE = os.environ.get("STANINE_REDIS_7_IMAGE") or (
     "localhost/redis:7" if _LOCAL else "redis:7.0"
 )
-#: Seconds for a release to be ready, from nothing; on an idle machine it takes twelve.
+#: Seconds for a new release to become ready; 12 on an idle machine.
 READY_SECONDS = 180
 
 
 def image(name: str) -> dict[str, str]:
-    """Return an image's name as the chart's values take it."""
+    """Return an image's name in the form of the chart's values."""
     return dict(zip(("repository", "tag"), name.rsplit(":", 1), strict=True))
 
 
-#: What the tests' releases have in common: nothing kept, little asked of the nodes.
+#: Values of all test releases: no persistence, small resource requests.
 BASE = {
     "image": image(IMAGE),
     "api": {"service": {"type": "NodePort"}, "resources": {"requests": {"cpu": "10m"}}},
@@ -70,7 +70,7 @@ def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any
 
 
 def run(*command: str, given: str | None = None, check: bool = True, **variables: str) -> str:
-    """Run a program; return what it printed, fail with what it said."""
+    """Run a program and return its output; fail with its output and errors."""
     done = subprocess.run(
         command,
         input=given,
@@ -122,7 +122,7 @@ class Release:
         keep: bool = False,
         options: Sequence[str] = (),
     ) -> None:
-        """Install or upgrade, and wait until everything is ready. `keep`: the values come on top of those of before."""
+        """Install or upgrade and wait for readiness. `keep`: add the values to the previous ones."""
         self._values = merged(self._values if keep else BASE, values or {})
         text = json.dumps(self._values)
         self.helm(
@@ -142,7 +142,7 @@ class Release:
         return found
 
     def status(self, kind: str, name: str, condition: str = "Ready") -> tuple[str, str]:
-        """Return a condition's status and reason; empty while it is not there."""
+        """Return a condition's status and reason; empty if the condition is absent."""
         for each in self.get(kind, name).get("status", {}).get("conditions", []):
             if each["type"] == condition:
                 return each["status"], each["reason"]
@@ -188,7 +188,7 @@ class Release:
 
     @contextmanager
     def redis_url(self, user: str) -> Iterator[str]:
-        """Have the server on a port of this machine, for one of its users."""
+        """Forward a local port to the server; yield the URL for one of its users."""
         command = [
             "kubectl",
             "-n",
@@ -209,20 +209,23 @@ class Release:
             forward.communicate(timeout=10)
 
     def smoke(self) -> None:
-        """Run `helm test`, and see by the records that it did what it is for. Its log may be gone where nodes share a machine's folders."""
+        """Run `helm test` and check the records that it writes.
+
+        Its log may be lost if nodes share a machine's folders.
+        """
         assert "Succeeded" in self.helm("test", self.name)
         last = self.stanine("results", "smoke-test", "-o", "ndjson").splitlines()[-1]
         assert json.loads(last)["scales"]["agreement_all"]["raw"] == 17.0
 
     def check(self) -> Object:
-        """Return what `stanine check --scores` finds in the records, which must be sound."""
+        """Return the report of `stanine check --scores`; fail if the records are inconsistent."""
         with self.redis_url("cli") as url:
             command = (sys.executable, "-m", "stanine.cli.main", "check", "--scores", "-o", "json")
             found: Object = json.loads(run(*command, STANINE_REDIS_URL=url))
         return found
 
     def redis(self, *words: str) -> str:
-        """Ask the server, as the operator."""
+        """Send a command to the server as the operator's user."""
         password = self.secret("redis", "operator-password")
         command = [
             "exec",
@@ -239,7 +242,7 @@ class Release:
 
 
 def until(condition: Callable[[], object], seconds: float, what: str) -> float:
-    """Wait until a condition holds; return how long it took."""
+    """Wait until a condition holds; return the seconds that it took."""
     began = time.monotonic()
     while not condition():
         assert time.monotonic() - began < seconds, f"not within {seconds:g} s: {what}"

@@ -1,4 +1,4 @@
-"""Constant load with a ledger: callers that keep their connections, submit attempts under keys of their own, and write down each answer."""
+"""Constant load with a ledger: callers submit keyed attempts and record each answer."""
 
 import secrets
 import threading
@@ -9,33 +9,33 @@ from contextlib import contextmanager
 
 import httpx
 
-#: Callers at the same time, and seconds between two requests of one: some 150 requests a second in all.
+#: Concurrent callers, and seconds between two requests of one: about 150 requests a second in total.
 CALLERS, PAUSE = 8, 0.04
 
 
 def answers_of(key: str) -> dict[str, int]:
-    """Return what the attempt with a key answers to the smoke test's instrument: a person of its own for every key."""
+    """Return the answers of an attempt to the smoke test's instrument; they depend on its key only."""
     return {
         f"i{number}": byte % 5 + 1 for number, byte in enumerate(bytes.fromhex(key)[:4], start=1)
     }
 
 
 def score_of(key: str) -> float:
-    """Return what those answers score: a sum with the third item reversed."""
+    """Return the score of those answers: a sum with the third item reverse-keyed."""
     answers = answers_of(key)
     return float(answers["i1"] + answers["i2"] + 6 - answers["i3"] + answers["i4"])
 
 
 class Ledger:
-    """What was sent and what was answered."""
+    """The submitted keys and the API's answers."""
 
     def __init__(self) -> None:
         self.sent: set[str] = set()
-        #: The attempt that a key was acknowledged as.
+        #: The acknowledged attempt of each key.
         self.acknowledged: dict[str, str] = {}
-        #: Keys that were acknowledged as two attempts.
+        #: Keys acknowledged with two different attempts.
         self.conflicts: set[str] = set()
-        #: Requests that failed, by how.
+        #: Failed requests by kind of failure.
         self.failures: Counter[str] = Counter()
         self._lock = threading.Lock()
 
@@ -54,7 +54,7 @@ class Ledger:
 
 
 def call(url: str, api_key: str, ledger: Ledger, stop: threading.Event) -> None:
-    """Submit one attempt after another; one whose request failed is sent again under its key, as a caller would, and counted as failed."""
+    """Submit attempts in sequence; count a failed request and repeat it with the same key."""
     with httpx.Client(
         base_url=url, headers={"authorization": f"Bearer {api_key}"}, timeout=20
     ) as client:
@@ -67,7 +67,7 @@ def call(url: str, api_key: str, ledger: Ledger, stop: threading.Event) -> None:
 
 
 def submit(client: httpx.Client, key: str, ledger: Ledger) -> bool:
-    """Send an attempt; tell whether it was acknowledged."""
+    """Submit an attempt; return whether it was acknowledged."""
     try:
         answer = client.post(
             "/v1/instruments/smoke-test/attempts", json={"key": key, "answers": answers_of(key)}
@@ -84,7 +84,7 @@ def submit(client: httpx.Client, key: str, ledger: Ledger) -> bool:
 
 @contextmanager
 def load(url: str, api_key: str) -> Iterator[Ledger]:
-    """Keep the load up for as long as the block lasts."""
+    """Generate load for the duration of the block."""
     ledger, stop = Ledger(), threading.Event()
     threads = [
         threading.Thread(target=call, args=(url, api_key, ledger, stop)) for _ in range(CALLERS)

@@ -1,4 +1,4 @@
-"""Servers that no release of ours runs: Redis, Valkey or Sentinel, as pods of another namespace. For the tests of external servers."""
+"""External Redis, Valkey and Sentinel servers, as pods of another namespace."""
 
 import json
 import secrets
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from tests.cluster.conftest import Object, run
 
-#: The user that these images' servers run as.
+#: The user id of the servers in these images.
 _USER = 999
 _AS_WHOM = {
     "runAsNonRoot": True,
@@ -23,7 +23,7 @@ _RESTRICTED = {
 
 
 class Place:
-    """A namespace with servers in it. Files given to a pod lie in /etc/server and follow their Secret; /data is empty and writable."""
+    """A namespace for servers. Pods mount a Secret at /etc/server and have a writable /data."""
 
     def __init__(self, namespace: str) -> None:
         self.namespace = namespace
@@ -32,7 +32,7 @@ class Place:
         return run("kubectl", "-n", self.namespace, *arguments, given=given)
 
     def give(self, name: str, files: Mapping[str, str]) -> None:
-        """Write the Secret with a pod's files."""
+        """Write the Secret of a pod's files."""
         made = {
             "apiVersion": "v1",
             "kind": "Secret",
@@ -50,9 +50,9 @@ class Place:
         command: tuple[str, ...] = (),
         more: tuple[str, ...] = (),
     ) -> None:
-        """Make a pod that was given files, and a Service of its name, without waiting.
+        """Create a pod whose files exist already, and a Service of the same name, without waiting.
 
-        It reads `server.conf`, and `more` arguments, which may name $(POD_IP); or it runs a command.
+        It runs the server with `server.conf` and the arguments `more`, which may contain $(POD_IP); or it runs a command.
         """
         container: Object = {
             "name": "server", "image": image, "imagePullPolicy": "IfNotPresent", "securityContext": _RESTRICTED,
@@ -96,13 +96,13 @@ class Place:
         return self.kubectl("exec", name, "--", *command).strip()
 
     def host(self, name: str) -> str:
-        """Return the name of a pod's Service as other namespaces know it."""
+        """Return the host name of a pod's Service for other namespaces."""
         return f"{name}.{self.namespace}.svc"
 
 
 @contextmanager
 def namespace(kind: str) -> Iterator[str]:
-    """Have a namespace that enforces `restricted`."""
+    """Create a namespace that enforces `restricted`; delete it afterwards."""
     name = f"stanine-{kind}-{secrets.token_hex(3)}"
     run("kubectl", "create", "namespace", name)
     run("kubectl", "label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")

@@ -1,4 +1,4 @@
-"""A server of somebody else's: it takes TLS with client certificates only, and has a user for each service as the chart's README says."""
+"""An external server that requires TLS client certificates, with a user for each service."""
 
 import base64
 import hashlib
@@ -31,14 +31,14 @@ from tests.conftest import need
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
-#: Image and client of servers that were built with TLS; the Valkey of the cluster without a registry was not.
+#: Image and client of a server built with TLS; the Valkey image of the cluster without a registry lacks it.
 SERVERS = [(REDIS_7_IMAGE, "redis-cli"), *([] if _LOCAL else [(VALKEY_IMAGE, "valkey-cli")])]
 USERS = {"api", "index-watcher", "result-watcher", "operator"}
-#: What services try and can do without: the operator loads the libraries, and only its user may read parameters.
+#: Commands that services try but do not need: the operator loads the libraries, and only its user may read parameters.
 TRIED = {"function|load", "config|get"}
-#: The file in a pod that has its log.
+#: The file of a pod's log in the pod.
 SAID = "/tmp/said"
-#: Attempts that are submitted.
+#: Number of submitted attempts.
 PEOPLE = 3_000
 CONFIGURATION = """
 port 0
@@ -57,14 +57,14 @@ maxmemory-policy noeviction
 
 @dataclass
 class External:
-    """A server elsewhere, and a release that uses it."""
+    """An external server and a release that uses it."""
 
     place: Place
     release: Release
     image: str
     client: str
     folder: Path
-    #: The password of whoever owns the server.
+    #: The password of the server's owner.
     owner: str = field(default_factory=lambda: secrets.token_hex(8))
 
     @property
@@ -72,7 +72,7 @@ class External:
         return self.image == REDIS_7_IMAGE
 
     def make_users(self) -> Object:
-        """Return a Secret with new passwords and the server's file of users, made as the README says, with the owner's own user added."""
+        """Return a Secret with new passwords and the README's ACL file with the owner's user."""
         old = ["--set", "valkey.auth.redisBefore72=true"] if self.is_old else []
         chart = str(ROOT / "charts/stanine")
         made: Object = yaml.safe_load(
@@ -96,7 +96,7 @@ class External:
         return made
 
     def renew(self, authority: Authority) -> None:
-        """Write new certificates and passwords of everybody, there and here."""
+        """Write new certificates and new passwords of all users, for the server and for the release."""
         users = self.make_users()
         self.release.apply(users)
         server = authority.issue("server", [f"DNS:{self.place.host('redis')}"])
@@ -108,23 +108,23 @@ class External:
         self.release.apply(secret("redis-tls", tls_files(authority, *authority.issue("client"))))
 
     def write_users(self, text: str) -> None:
-        """Write the file of users, there and here, and have it seen at once."""
+        """Write the ACL file for server and release, and make the kubelet sync it."""
         for where, name in ((self.place, "redis"), (self.release, "redis-users")):
             where.kubectl(
                 "patch", "secret", name, "-p", json.dumps({"stringData": {"users.acl": text}})
             )
-        # a kubelet looks at a pod's Secrets once a minute, and at once when the pod is touched
+        # the kubelet syncs a pod's Secrets once a minute, and immediately when the pod is annotated
         self.place.kubectl(
             "annotate", "pod", "redis", f"example.com/look={len(text)}", "--overwrite"
         )
 
     def ask(self, *words: str) -> str:
-        """Ask the server as its owner, on its own machine."""
+        """Send a command to the server as its owner, from the server's pod."""
         login = ("--no-auth-warning", "--user", "owner", "--pass", self.owner)
         return self.place.ask("redis", self.client, "-s", "/data/admin.sock", *login, *words)
 
     def users(self) -> set[str]:
-        """Return who is connected."""
+        """Return the users of the open connections."""
         return {
             word.removeprefix("user=")
             for word in self.ask("CLIENT", "LIST").split()
@@ -132,12 +132,12 @@ class External:
         } - {"owner"}
 
     def denied(self) -> set[str]:
-        """Return what somebody may not do and tried."""
+        """Return the commands that the server denied, from its ACL log."""
         words = self.ask("ACL", "LOG").splitlines()
         return {after for word, after in itertools.pairwise(words) if word == "object"}
 
     def submit(self, key: str, people: int) -> list[Any]:
-        """Submit attempts by people who answer differently; return all results of those."""
+        """Submit attempts with different answers; return all their results."""
         rows = [
             f"{key}-{number}," + ",".join(str((number >> 2 * item) % 4) for item in range(7))
             for number in range(people)
@@ -154,7 +154,7 @@ class External:
         return [each for each in results if each["key"].startswith(f"{key}-")]
 
     def pods(self) -> dict[str, int]:
-        """Return the services' pods, and how often each was restarted."""
+        """Return the number of restarts of each of the services' pods."""
         found = self.release.get(
             "pods",
             "-l",
@@ -235,7 +235,7 @@ def test_a_wrong_authority_and_a_wrong_password_are_named_and_nothing_breaks(
             {f"{user}-password": "mistaken" for user in USERS},
         ),
     }
-    told: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     for reason, (right, name, change) in wrong.items():
         release.apply(
             {
@@ -254,14 +254,14 @@ def test_a_wrong_authority_and_a_wrong_password_are_named_and_nothing_breaks(
             {**config, "metadata": {"name": name}, "spec": json.loads(text), "status": {}}
         )
         for service in ("api", "result-watcher"):
-            # a pod of the same making, beside the others and not behind their Service
+            # a pod of the same template, without the labels of the Service
             pod = f"{name}-{service}"
-            told[pod] = reason
+            reasons[pod] = reason
             text = json.dumps(
                 release.get("deployment", f"stanine-{service}")["spec"]["template"]["spec"]
             )
             spec = json.loads(text.replace(f'"{right}"', f'"{name}"'))
-            # what it says is read from a file: a cluster whose nodes share a machine's folders loses logs
+            # its output is read from a file: a cluster whose nodes share a machine's folders loses logs
             spec["containers"][0]["command"] = [
                 "sh",
                 "-c",
@@ -277,17 +277,17 @@ def test_a_wrong_authority_and_a_wrong_password_are_named_and_nothing_breaks(
             f"--for=jsonpath={{.status.conditions[?(@.type=='Ready')].reason}}={reason}",
             "--timeout=30s",
         )
-    for pod, reason in told.items():
-        check_told(release, pod, reason)
-    release.kubectl("delete", "pod", *told, "--grace-period=1")
+    for pod, reason in reasons.items():
+        check_reason(release, pod, reason)
+    release.kubectl("delete", "pod", *reasons, "--grace-period=1")
     release.kubectl(
         "delete", "redisconfig", *(name for _, name, _ in wrong.values()), "--wait=false"
     )
     assert release.status("redisconfig", "default")[0] == "True"
 
 
-def check_told(release: Release, pod: str, reason: str) -> None:
-    """Check that a pod says what is wrong and waits, without a traceback and without quoting the password."""
+def check_reason(release: Release, pod: str, reason: str) -> None:
+    """Check that a pod logs the reason and waits, without a traceback and without the password."""
     began = time.monotonic()
     while reason not in (log := release.kubectl("exec", pod, "--", "cat", SAID, check=False)):
         assert time.monotonic() - began < 90, (
@@ -354,7 +354,7 @@ def test_passwords_certificates_and_the_authority_itself_are_renewed_without_a_r
     release, before = external.release, external.pods()
     external.renew(make_authority(external.folder / "second"))
     wanted = base64.b64decode(release.get("secret", "redis-users")["data"]["users.acl"]).decode()
-    # a kubelet looks at a pod's Secrets once a minute, and at once when the pod is touched
+    # the kubelet syncs a pod's Secrets once a minute, and immediately when the pod is annotated
     for each in (external.place, release):
         each.kubectl("annotate", "pod", "--all", "example.com/look=again", "--overwrite")
     until(
@@ -362,7 +362,7 @@ def test_passwords_certificates_and_the_authority_itself_are_renewed_without_a_r
         90,
         "the new files are there",
     )
-    time.sleep(3)  # those of the services come at the same time
+    time.sleep(3)  # the services' Secrets are synced at the same time
     files = (
         "tls-ca-cert-file",
         "/etc/server/ca.crt",
@@ -378,7 +378,7 @@ def test_passwords_certificates_and_the_authority_itself_are_renewed_without_a_r
     assert len(external.submit("second", 300)) == 300
     release.kubectl(
         "annotate", "redisconfig", "default", "example.com/look=again"
-    )  # by itself the operator looks once a minute
+    )  # without a change the operator reconciles once a minute
     until(lambda: external.users() == USERS, 90, "everybody is there again")
     until(lambda: release.kubectl("get", "rcfg,sq").count(" True ") == 3, 30, "everything is Ready")
     took = time.monotonic() - began

@@ -1,4 +1,4 @@
-"""A primary that three sentinels watch is killed under load: the services find its successor, and no acknowledged work is lost."""
+"""Failover under load with Sentinel: services find the new primary; no acknowledged work is lost."""
 
 import json
 import secrets
@@ -15,15 +15,15 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 SERVERS = ("server-0", "server-1", "server-2")
 SENTINELS = ("sentinel-0", "sentinel-1", "sentinel-2")
-#: Milliseconds of silence after which a sentinel holds a server to be down, and how long a failover may take before it is begun anew.
+#: Milliseconds without a reply after which a sentinel considers a server down, and timeout of a failover.
 DOWN_AFTER, FAILOVER_TIMEOUT = 2_000, 10_000
-#: Seconds from the primary's death until attempts are acknowledged again: the above, an election, and the pause of callers between tries.
+#: Seconds from the primary's death to the next acknowledged attempt: the above, an election, the callers' retry pause.
 MOST_SECONDS = 30
 
 
 @dataclass
 class Watched:
-    """Three servers, three sentinels with a password of their own, and a release that asks these for the primary."""
+    """Three servers, three sentinels with a separate password, and a release that uses them."""
 
     place: Place
     release: Release
@@ -31,13 +31,13 @@ class Watched:
     sentinel_password: str = field(default_factory=lambda: secrets.token_hex(8))
 
     def begin_server(self, name: str, primary: str = "") -> None:
-        """Start a server, as a replica of the one at an address if given."""
+        """Start a server; with an address, as a replica of that server."""
         lines = [
             f"requirepass {self.password}", f"masterauth {self.password}", "dir /data", "appendonly yes", "appendfsync always",
             "maxmemory-policy noeviction", "repl-diskless-sync-delay 0", *([f"replicaof {primary} 6379"] if primary else []),
         ]  # fmt: skip
         self.place.give(name, {"server.conf": "\n".join(lines)})
-        # by itself a replica is known by the address that its connection comes from, which may be its node's
+        # the default is the source address of the replica's connection, which may be its node's
         self.place.begin(name, VALKEY_IMAGE, more=("--replica-announce-ip", "$(POD_IP)"))
 
     def begin_sentinel(self, name: str, primary: str) -> None:
@@ -47,12 +47,12 @@ class Watched:
             f"sentinel failover-timeout main {FAILOVER_TIMEOUT}",
         ]  # fmt: skip
         self.place.give(name, {"server.conf": "\n".join(lines)})
-        # it writes its file anew, so it gets one that it may write
+        # Sentinel rewrites its configuration file, so it needs a writable copy
         start = "cp /etc/server/server.conf /data/sentinel.conf && exec valkey-server /data/sentinel.conf --sentinel"
         self.place.begin(name, VALKEY_IMAGE, port=26379, command=("sh", "-c", start))
 
     def ask(self, name: str, *words: str) -> str:
-        """Ask a server."""
+        """Send a command to a server."""
         return self.place.ask(name, "valkey-cli", "--no-auth-warning", "-a", self.password, *words)
 
     def ask_sentinel(self, *words: str) -> str:
@@ -69,7 +69,7 @@ class Watched:
         )
 
     def primary(self) -> str:
-        """Return the address of the primary that the sentinels name."""
+        """Return the primary's address according to the sentinels."""
         return self.ask_sentinel("GET-MASTER-ADDR-BY-NAME", "main").split()[0]
 
     def run_id(self, name: str) -> str:
@@ -128,7 +128,7 @@ def watched() -> Iterator[Watched]:
 
 
 def account(watched: Watched, ledger: Ledger) -> tuple[int, int]:
-    """Return how many acknowledged attempts have no result, and how many keys have two; check that all else is as it was sent."""
+    """Check all scores; count acknowledged attempts without result and keys with two results."""
     rows = [row for row in watched.results() if row.get("key")]
     found = {row["key"]: row for row in rows}
     assert found.keys() <= ledger.sent
@@ -176,7 +176,7 @@ def test_a_failover_loses_no_work_that_was_acknowledged_with_a_replica(watched: 
 
         release.kubectl(
             "annotate", "redisconfig", "default", "example.com/look=again"
-        )  # by itself the operator looks once a minute
+        )  # without a change the operator reconciles once a minute
         until(follows, 90, "the RedisConfig speaks of the successor")
     until(
         lambda: account(watched, ledger) == (0, 0),

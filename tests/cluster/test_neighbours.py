@@ -1,4 +1,4 @@
-"""Releases beside each other, one of them with an operator of the whole cluster; and a namespace that is deleted with a release in it."""
+"""Several releases, one with an operator for the whole cluster; deletion of a release's namespace."""
 
 import hashlib
 import secrets
@@ -12,16 +12,16 @@ from tests.cluster.servers import Place, namespace
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
-#: Seconds for a namespace with a release in it to be gone.
+#: Seconds until a namespace with a release is deleted.
 GONE_SECONDS = 180
-#: Seconds in which nobody writes anything where nothing happens.
+#: Seconds without a write to an idle release.
 REST = 40
 INSTRUMENT = ROOT / "examples/instruments/gad-7.yaml"
 
 
 @pytest.fixture(scope="module")
 def releases() -> Iterator[list[Release]]:
-    """A release whose operator serves the whole cluster, and one in each of two other namespaces; all of one name, with equal passwords."""
+    """Three namespaces, releases of one name and password; one operator serves the whole cluster."""
     passwords = {
         user: secrets.token_hex(8)
         for user in ("api", "index-watcher", "result-watcher", "operator", "cli", "keda")
@@ -42,7 +42,7 @@ def releases() -> Iterator[list[Release]]:
 
 
 def users_secret(passwords: dict[str, str]) -> Object:
-    """Return the chart's Secret of users with these passwords."""
+    """Return the chart's Secret of Redis users with these passwords."""
     chart = str(ROOT / "charts/stanine")
     made: Object = yaml.safe_load(
         run("helm", "template", "stanine", chart, "-n", "x", "-s", "templates/valkey/secret.yaml")
@@ -89,8 +89,8 @@ def is_its_own(release: Release) -> bool:
     return ready(release) and operators(release) == {f"{release.namespace}/stanine"}
 
 
-@pytest.mark.alone  # it would serve the other tests' namespaces, too, until their own operators do
-def test_every_release_is_served_by_its_own_operator_and_by_nobody_else(
+@pytest.mark.alone  # it also serves the other tests' namespaces until their own operators start
+def test_every_release_is_served_by_its_own_operator_only(
     releases: list[Release],
 ) -> None:
     until(lambda: all(map(is_its_own, releases)), 90, "each has its operator")
@@ -100,7 +100,7 @@ def test_every_release_is_served_by_its_own_operator_and_by_nobody_else(
 
 
 @pytest.mark.alone
-def test_an_instrument_is_published_where_it_was_applied_and_nowhere_else(
+def test_an_instrument_is_published_only_in_the_release_of_its_namespace(
     releases: list[Release],
 ) -> None:
     wide, one, two = releases
@@ -113,7 +113,7 @@ def test_an_instrument_is_published_where_it_was_applied_and_nowhere_else(
 
 
 @pytest.mark.alone
-def test_what_has_no_operator_of_its_own_is_the_whole_clusters_ones_and_its_server_is_found_there(
+def test_a_release_without_an_operator_is_served_by_the_clusters_operator_which_finds_its_server(
     releases: list[Release],
 ) -> None:
     with namespace("bare") as bare:
@@ -134,7 +134,7 @@ def test_what_has_no_operator_of_its_own_is_the_whole_clusters_ones_and_its_serv
 
 
 @pytest.mark.alone
-def test_a_release_is_uninstalled_beside_the_others(releases: list[Release]) -> None:
+def test_uninstalling_a_release_leaves_the_others_unchanged(releases: list[Release]) -> None:
     wide, _, two = releases
     two.apply(
         {
@@ -145,7 +145,7 @@ def test_a_release_is_uninstalled_beside_the_others(releases: list[Release]) -> 
     two.kubectl("wait", "queue.stanine.dev/mine", "--for=condition=Ready", "--timeout=60s")
     two.helm("uninstall", two.name)
     assert "stanine-operator" not in two.kubectl("get", "leases", "-o", "name")
-    # its resource is the whole cluster's operator's now, which lets go of it soon even though its server is gone
+    # the cluster's operator serves its resource now, and removes the finalizer although the server is deleted
     until(lambda: operators(two) == {f"{wide.namespace}/stanine"}, 90, "somebody else serves it")
     two.kubectl("delete", "queue.stanine.dev/mine", "--timeout=90s")
 
@@ -174,4 +174,4 @@ def test_a_namespace_with_a_release_in_it_can_be_deleted(release: Release, wide:
         raise AssertionError(
             run("kubectl", "get", "namespace", release.namespace, "-o", "yaml", check=False)
         ) from None
-    print(f"a namespace with a release in it was gone after {time.monotonic() - began:.0f} s")  # noqa: T201 - for people
+    print(f"a namespace with a release was deleted after {time.monotonic() - began:.0f} s")  # noqa: T201 - for people

@@ -1,4 +1,4 @@
-"""The chart on a real cluster as somebody meets it who follows the README: install, look, publish, submit, read, upgrade, uninstall."""
+"""The chart's README on a real cluster: install, publish, submit, read, upgrade, uninstall."""
 
 import csv
 import hashlib
@@ -19,19 +19,19 @@ from stanine.cli.io.sample_data import SampleDataMissingError, read_table
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
-#: How often the 2,800 people of psych's `bfi` are submitted, each time under other keys: 11,200 attempts, 280,000 answers.
+#: Submissions of psych's `bfi` (2,800 people), each with other keys: 11,200 attempts, 280,000 answers.
 COPIES = 4
-#: Groups of kinds that a plain cluster does not have: tests/chart judges these by their schemas.
+#: API groups that a plain cluster lacks; tests/chart validates their objects by schemas.
 NOT_INSTALLED = ("keda.sh", "monitoring.coreos.com", "gateway.networking.k8s.io")
 
 
 def report(line: str) -> None:
-    """Say what was measured; shown with `pytest -s`."""
+    """Print a measurement; shown with `pytest -s`."""
     print(line)  # noqa: T201 - for people
 
 
 def real_people() -> str:
-    """Return psych's `bfi` as a CSV for the instrument bfi-25, several times over, each row with a key."""
+    """Return psych's `bfi`, repeated, as a CSV for the instrument bfi-25, each row with a key."""
     try:
         text = read_table("bfi").decode()
     except SampleDataMissingError:
@@ -54,7 +54,7 @@ def test_from_nothing_to_results(release: Release) -> None:
     release.put()
     report(f"installed with {release.helm_program} in {time.monotonic() - began:.1f} s")
 
-    # a key that is added now is in force later, without a restart: Kubernetes takes its time to show it to the pods
+    # a key added now becomes valid without a restart once the kubelet has synced the Secret to the pods
     pods = {
         each["metadata"]["name"]
         for each in release.get("pods", "-l", "app.kubernetes.io/component=api")["items"]
@@ -109,7 +109,7 @@ def test_from_nothing_to_results(release: Release) -> None:
         "the queue's status says that it is empty",
     )
 
-    # a kubelet looks at a pod's Secrets once a minute, and at once when the pod is touched
+    # the kubelet syncs a pod's Secrets once a minute, and immediately when the pod is annotated
     release.kubectl(
         "annotate", "pod", "-l", "app.kubernetes.io/component=api", "example.com/look=again"
     )
@@ -164,7 +164,7 @@ def test_an_upgrade_keeps_passwords_keys_and_data_and_changes_settings_while_all
         "settings need no restart"
     )
     assert len(release.stanine("results", "smoke-test", "-o", "ndjson").splitlines()) == 1
-    # what would leave the data behind is refused before anything is changed
+    # a change that would abandon the data is refused before anything is changed
     for values, said in (
         (
             {"valkey": {"persistence": {"enabled": True}}},
@@ -190,7 +190,7 @@ def test_redis_7_serves_as_well_as_valkey(release: Release) -> None:
 
 
 def dropped(mine: Any, its: Any, place: str = "") -> Iterator[str]:
-    """Yield the places where an object is not as it was given; what was added is no matter."""
+    """Yield the paths where an object differs from the one sent; additions are ignored."""
     if isinstance(mine, dict) and isinstance(its, dict):
         for name, value in mine.items():
             yield from dropped(value, its.get(name), f"{place}.{name}")
@@ -212,7 +212,7 @@ def test_the_cluster_itself_takes_what_is_rendered(helm: str, namespace: str, fi
         if each["kind"] == "Pod":
             each["spec"].pop(
                 "priorityClassName", None
-            )  # a pod is refused if its class is not there; a Deployment is not
+            )  # a pod is refused if its priority class is missing; a Deployment is not
     text = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
     taken = json.loads(
         run(
@@ -231,7 +231,7 @@ def test_the_cluster_itself_takes_what_is_rendered(helm: str, namespace: str, fi
     assert len(taken) == len(objects)
     for mine, its in zip(objects, taken, strict=True):
         mine.pop("stringData", None)  # becomes `data`
-        if mine["kind"] != "Pod":  # a pod is given more tolerations
+        if mine["kind"] != "Pod":  # the API server adds tolerations to a pod
             assert not list(dropped(mine, its)), (
                 "what the API server writes otherwise is a difference for ever to whoever compares"
             )
@@ -279,7 +279,7 @@ def test_uninstalling_leaves_nothing_stuck_and_keeps_what_is_not_to_be_deleted(
         f"uninstalled with {release.helm_program} in {took:.1f} s, operator {'running' if operator_runs else 'gone'}"
     )
     assert took < 60
-    # what is left is somebody else's, and waits for nobody
+    # the remaining objects belong to others and are not being deleted
     left = {
         each["metadata"]["name"]: each["metadata"].get("finalizers")
         for each in release.get("queues.stanine.dev")["items"]
@@ -336,7 +336,7 @@ def test_definitions_of_the_version_before_are_upgraded_as_upgrading_md_says(
     )
     assert release.status("queue", "mine")[0] == "True"
 
-    # they stay when their chart goes, and so do the resources
+    # definitions and resources remain when their chart is uninstalled
     release.helm("uninstall", owner)
     assert len(run("kubectl", "get", "crd", "-o", "name").split("stanine.dev")) == 4
     release.helm("uninstall", release.name)

@@ -1,4 +1,4 @@
-"""A release under constant load, restarted, changed, drained and killed: no acknowledged work is lost, and none is done twice.
+"""A release under load is restarted, changed, drained, killed: acknowledged work is done once.
 
 One release for all tests, with two pods each of the API and the resultWatcher.
 """
@@ -22,19 +22,19 @@ from tests.conftest import need
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 DEPLOYMENTS = ("stanine-api", "stanine-index-watcher", "stanine-result-watcher", "stanine-operator")
-#: The label of this release's pods: others' are not to be drained.
+#: The label of this release's pods; pods of other releases are not drained.
 OWN = "example.com/drained"
-#: What was sent to a release, and its revisions when last seen, by its namespace.
+#: Ledger and last known revisions of a release, by namespace.
 SENT: dict[str, set[str]] = {}
 REVISIONS: dict[str, list[int]] = {}
 
-#: The user that Valkey runs as.
+#: The user id of Valkey.
 VALKEY_USER = 999
 
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Release]:
-    """A release whose data outlive Valkey's pod, acknowledged after they are on disk."""
+    """A release with persistent data that acknowledges writes after they are on disk."""
     namespace = f"stanine-test-{secrets.token_hex(3)}"
     run("kubectl", "create", "namespace", namespace)
     run("kubectl", "label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
@@ -60,7 +60,7 @@ def running() -> Iterator[Release]:
 
 @contextmanager
 def volume(name: str) -> Iterator[dict[str, str]]:
-    """Have a volume for Valkey: the cluster's own kind, or, where nodes are this machine, a folder of it."""
+    """Yield values for Valkey's volume: of the default StorageClass, or a local folder."""
     classes = json.loads(run("kubectl", "get", "storageclass", "-o", "json"))["items"]
     if any(
         each["metadata"].get("annotations", {}).get("storageclass.kubernetes.io/is-default-class")
@@ -90,12 +90,12 @@ def volume(name: str) -> Iterator[dict[str, str]]:
 
 
 def local_sockets() -> list[Path]:
-    """Return the containerd sockets of nodes that are processes of this machine."""
+    """Return the containerd sockets of nodes that run as processes of this machine."""
     return sorted(Path(os.environ["KUBECONFIG"]).parent.glob("node-*/containerd.sock"))
 
 
 def kill_9(release: Release, pod: str) -> None:
-    """Kill a pod's process as the kernel does when memory is short."""
+    """Send signal 9 to a pod's process, as the kernel does when memory is exhausted."""
     status = release.get("pod", pod)["status"]["containerStatuses"][0]
     container = status["containerID"].removeprefix("containerd://")
     for socket in local_sockets():
@@ -105,8 +105,8 @@ def kill_9(release: Release, pod: str) -> None:
     raise AssertionError(f"{pod} runs nowhere")
 
 
-def check(release: Release, ledger: Ledger, told: str) -> None:
-    """Check DESIGN 9's invariants I1 to I7 at rest, by the API, by the records themselves and by the callers' own book."""
+def check(release: Release, ledger: Ledger, step: str) -> None:
+    """Check invariants I1 to I7 (DESIGN 9) at rest, with API, records and the callers' ledger."""
     sent = SENT.setdefault(release.namespace, set())
     sent |= ledger.sent
     until(lambda: _depth(release) == 0, 60, "the queue is worked off")
@@ -115,7 +115,7 @@ def check(release: Release, ledger: Ledger, told: str) -> None:
         for line in release.stanine("results", "smoke-test", "-o", "ndjson").splitlines()
     ]
     by_key = {row["key"]: row for row in rows if row.get("key")}
-    # I1: what was acknowledged is readable, as the attempt that was named. I2: once.
+    # I1: every acknowledged attempt is readable under its id. I2: once.
     lost = [
         key
         for key, attempt in ledger.acknowledged.items()
@@ -125,17 +125,17 @@ def check(release: Release, ledger: Ledger, told: str) -> None:
     assert not ledger.conflicts
     assert len({row["attempt"] for row in rows}) == len(rows)
     assert len(by_key) == sum(1 for row in rows if row.get("key")), "a key has two attempts"
-    # I3: the scores are those of what was sent. I4: nothing is there that nobody sent.
+    # I3: the scores match the submitted answers. I4: no result without a submission.
     assert by_key.keys() <= sent
     wrong = [
         key for key, row in by_key.items() if row["scales"]["agreement_all"]["raw"] != score_of(key)
     ]
     assert not wrong, f"{len(wrong)} results are not those of their answers"
-    # I2, I3, I6 and I7 by the records: each attempt has one result, which a fresh scoring gives as well, and nothing is left over.
+    # I2, I3, I6 and I7 in the records: one result an attempt, equal to a fresh scoring, and nothing left over.
     found = release.check()
     assert found["unscored"] == 0
     assert found["attempts"] == found["results"] == found["scores"]["equal"] == len(rows)
-    # I5: revisions only grow.
+    # I5: revisions only increase.
     revisions = [
         int(release.redis("HGET", f"stanine:{{p0}}:{key}", "revision"))
         for key in ("instrument:smoke-test", "config:meta")
@@ -148,7 +148,7 @@ def check(release: Release, ledger: Ledger, told: str) -> None:
     REVISIONS[release.namespace] = revisions
     failed = sum(ledger.failures.values())
     print(  # noqa: T201 - for people
-        f"{told}: {len(ledger.acknowledged)} acknowledged, 0 lost, 0 doubled, {failed} requests failed {dict(ledger.failures) or ''}"
+        f"{step}: {len(ledger.acknowledged)} acknowledged, 0 lost, 0 doubled, {failed} requests failed {dict(ledger.failures) or ''}"
     )
 
 
@@ -165,13 +165,13 @@ def test_a_rolling_restart_of_everything_fails_no_request(running: Release) -> N
             running.kubectl("rollout", "restart", f"deployment/{name}")
         for name in DEPLOYMENTS:
             running.kubectl("rollout", "status", f"deployment/{name}", "--timeout=150s")
-        time.sleep(8)  # the last of the old pods are still leaving
+        time.sleep(8)  # the last old pods are still terminating
     assert not ledger.failures
     check(running, ledger, "rolling restart of all four")
 
 
 def libraries(release: Release) -> set[str]:
-    """Return the names of the function libraries in the server."""
+    """Return the names of the server's function libraries."""
     words = release.redis("FUNCTION", "LIST").split()
     return {after for word, after in itertools.pairwise(words) if word == "library_name"}
 
@@ -179,7 +179,7 @@ def libraries(release: Release) -> set[str]:
 def test_an_upgrade_to_the_next_image_with_other_settings_fails_no_request(
     running: Release,
 ) -> None:
-    # not Valkey's pod: there is one only, and while it starts nobody is served
+    # not Valkey's pod: it is the only one, and requests fail while it restarts
     need("next-image", found=NEXT_IMAGE != "")
     before = libraries(running)
     values = {

@@ -1,6 +1,6 @@
-"""Telemetry across pods: what a request came to is one trace from the API's pod to a watcher's; logs name it; nobody is in it.
+"""Telemetry across pods: a request and its message are one trace, without personal data.
 
-One release for all tests, with a receiver of traces beside it in the cluster. What single processes send: tests/integration/telemetry.
+One release for all tests, with a trace receiver in its namespace. Single processes: tests/integration/telemetry.
 """
 
 import base64
@@ -21,9 +21,9 @@ from tests.integration.telemetry.collector import Span, spans_of
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
-#: The callers' trace and span: what they begin, goes on in our pods.
+#: The caller's trace and span, which the services continue.
 TRACE, CALLER = secrets.token_hex(16), secrets.token_hex(8)
-#: How a caller names a person and an attempt; the item that is answered. None may be in a trace or a log.
+#: The caller's names of a person and an attempt, and the answered item; none may occur in a trace or a log.
 PARTICIPANT, CALLERS_KEY, ITEM = "participant-canary", "key-canary", "item_canary"
 COMPONENTS = ("api", "index-watcher", "result-watcher", "operator")
 
@@ -46,7 +46,7 @@ INSTRUMENT = {
 
 
 def receiver() -> dict[str, object]:
-    """Return the objects of a receiver of traces: its script, its pod, its address `collector`."""
+    """Return the objects of a trace receiver: its script, its pod, its Service `collector`."""
     name = {"name": "collector", "labels": {"app": "collector"}}
     container = {
         "name": "collector",
@@ -93,7 +93,7 @@ def receiver() -> dict[str, object]:
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Release]:
-    """A release that sends all its spans to a receiver in its namespace, and logs every step."""
+    """A release that sends all spans to a receiver in its namespace and logs at debug level."""
     namespace = f"stanine-test-{secrets.token_hex(3)}"
     run("kubectl", "create", "namespace", namespace)
     run("kubectl", "label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
@@ -121,45 +121,45 @@ def running() -> Iterator[Release]:
 
 
 def bodies(release: Release) -> list[bytes]:
-    """Return what the receiver was sent so far."""
+    """Return the request bodies received so far."""
     path = f"/api/v1/namespaces/{release.namespace}/services/collector:otlp/proxy/"
     return [base64.b64decode(body) for body in json.loads(run("kubectl", "get", "--raw", path))]
 
 
 @contextmanager
 def listening(release: Release, folder: Path) -> Iterator[None]:
-    """Write what every pod says meanwhile to a file of its name. It is heard as it is said: log files may be tidied away."""
-    heard: dict[str, subprocess.Popen[bytes]] = {}
+    """Write each pod's live output to a file of its name; log files may be deleted."""
+    attached: dict[str, subprocess.Popen[bytes]] = {}
     for pod in (pod for component in COMPONENTS for pod in pods(release, component)):
         with (folder / pod).open("wb") as out:
-            # -v=6: kubectl says when it is connected
-            heard[pod] = subprocess.Popen(
+            # -v=6: kubectl prints when it is connected
+            attached[pod] = subprocess.Popen(
                 ["kubectl", "-n", release.namespace, "attach", pod, "-v=6"], stdout=out, stderr=out
             )
     try:
-        for pod in heard:
+        for pod in attached:
             until(
                 lambda pod=pod: "101 Switching" in (folder / pod).read_text(),  # type: ignore[misc]
                 20,
-                f"{pod} is listened to",
+                f"{pod} is attached",
             )
         yield
     finally:
-        for process in heard.values():
+        for process in attached.values():
             process.terminate()
             process.wait(10)
 
 
-class RequestStatus(NamedTuple):
-    """What was told of the callers' requests: the spans, and what each pod logged meanwhile, by its component."""
+class Telemetry(NamedTuple):
+    """The recorded telemetry of the caller's requests: spans, and the pods' logs by component."""
 
     spans: list[Span]
     logs: dict[str, str]
 
 
 @pytest.fixture(scope="module")
-def told(running: Release, tmp_path_factory: pytest.TempPathFactory) -> RequestStatus:
-    """What a publication, a submission and an order came to, all of one caller's trace, and an Instrument that was applied."""
+def telemetry(running: Release, tmp_path_factory: pytest.TempPathFactory) -> Telemetry:
+    """Telemetry of a caller's trace (publish, submit, requeue) and of an applied Instrument."""
     folder = tmp_path_factory.mktemp("logs")
     with listening(running, folder):
         spans = call(running)
@@ -167,16 +167,16 @@ def told(running: Release, tmp_path_factory: pytest.TempPathFactory) -> RequestS
         name: "".join((folder / pod).read_text() for pod in pods(running, name))
         for name in COMPONENTS
     }
-    return RequestStatus(spans, logs)
+    return Telemetry(spans, logs)
 
 
 @pytest.fixture
-def spans(told: RequestStatus) -> list[Span]:
-    return told.spans
+def spans(telemetry: Telemetry) -> list[Span]:
+    return telemetry.spans
 
 
 def call(running: Release) -> list[Span]:
-    """Make the requests; return every span that came of them."""
+    """Send the requests; return all resulting spans."""
     running.apply({**INSTRUMENT, "metadata": {"name": "applied"}})
     headers = {"authorization": f"Bearer {running.key}", "traceparent": f"00-{TRACE}-{CALLER}-01"}
     with httpx.Client(base_url=running.url, headers=headers, timeout=40) as client:
@@ -187,15 +187,15 @@ def call(running: Release) -> list[Span]:
         assert client.get(f"/v1/participants/{PARTICIPANT}/results").status_code == 200
         assert (
             client.post("/v1/queues/results/dead:requeue", json={"all": True}).status_code == 200
-        )  # something that the API logs
+        )  # a request that the API logs
     running.kubectl("wait", "instrument/applied", "--for=condition=Ready", "--timeout=60s")
 
     def complete() -> bool:
         found = spans_of(bodies(running))
         mine = {span.name for span in found if span.trace_id == TRACE}
-        turns = {span.span_id for span in found if span.name == "reconcile Instrument"}
+        reconciles = {span.span_id for span in found if span.name == "reconcile Instrument"}
         return {"process index", "process results"} <= mine and any(
-            span.name == "process index" and span.parent_id in turns for span in found
+            span.name == "process index" and span.parent_id in reconciles for span in found
         )
 
     until(complete, 30, "every span has arrived")
@@ -208,13 +208,13 @@ def only(spans: list[Span], name: str) -> Span:
 
 
 def pods(release: Release, component: str) -> dict[str, str]:
-    """Return the pods of a component, and the node that each runs on."""
+    """Return a component's pods with the node of each."""
     found = release.get("pods", "-l", f"app.kubernetes.io/component={component}")["items"]
     return {each["metadata"]["name"]: each["spec"]["nodeName"] for each in found}
 
 
 def check_sender(span: Span, release: Release, component: str) -> None:
-    """Check that a span names the very pod that sent it."""
+    """Check that a span names the pod that sent it."""
     assert span.service == f"stanine-{component}"
     assert {
         "service.namespace": "stanine",
@@ -231,7 +231,7 @@ def check_sender(span: Span, release: Release, component: str) -> None:
         ("POST /v1/instruments/{name}/attempts", "results", "result-watcher"),
     ],
 )
-def test_a_request_its_message_and_what_a_watchers_pod_did_are_one_trace(
+def test_a_request_its_message_and_the_watchers_work_are_one_trace(
     running: Release, spans: list[Span], request_name: str, queue: str, watcher: str
 ) -> None:
     served, sent, processed = (
@@ -252,22 +252,24 @@ def test_a_request_its_message_and_what_a_watchers_pod_did_are_one_trace(
     assert not any(span.is_error for span in (served, sent, processed))
 
 
-def test_an_applied_instrument_is_one_trace_from_the_operators_turn_to_the_index(
+def test_an_applied_instrument_is_one_trace_from_reconciliation_to_index(
     running: Release, spans: list[Span]
 ) -> None:
-    turns = {span.span_id: span for span in spans if span.name == "reconcile Instrument"}
-    (built,) = [span for span in spans if span.name == "process index" and span.parent_id in turns]
-    turn = turns[built.parent_id]
-    assert turn.trace_id == built.trace_id
-    assert turn.attributes["stanine.resource.name"] == "applied"
-    check_sender(turn, running, "operator")
+    reconciles = {span.span_id: span for span in spans if span.name == "reconcile Instrument"}
+    (built,) = [
+        span for span in spans if span.name == "process index" and span.parent_id in reconciles
+    ]
+    reconcile = reconciles[built.parent_id]
+    assert reconcile.trace_id == built.trace_id
+    assert reconcile.attributes["stanine.resource.name"] == "applied"
+    check_sender(reconcile, running, "operator")
     check_sender(built, running, "index-watcher")
 
 
-def test_the_logs_of_each_pod_name_the_trace(told: RequestStatus) -> None:
+def test_the_logs_of_each_pod_name_the_trace(telemetry: Telemetry) -> None:
     lines = {
         name: [json.loads(line) for line in text.splitlines() if line.startswith("{")]
-        for name, text in told.logs.items()
+        for name, text in telemetry.logs.items()
     }
     named = {
         (name, line["event"], line["span_id"])
@@ -278,18 +280,18 @@ def test_the_logs_of_each_pod_name_the_trace(told: RequestStatus) -> None:
     assert (
         "api",
         "queue.order_carried_out",
-        only(told.spans, "POST /v1/queues/{queue}/dead:requeue").span_id,
+        only(telemetry.spans, "POST /v1/queues/{queue}/dead:requeue").span_id,
     ) in named
-    assert ("index-watcher", "index.built", only(told.spans, "process index").span_id) in named
+    assert ("index-watcher", "index.built", only(telemetry.spans, "process index").span_id) in named
     assert (
         "result-watcher",
         "attempts.scored",
-        only(told.spans, "process results").span_id,
+        only(telemetry.spans, "process results").span_id,
     ) in named
 
 
 def targets(release: Release, monitor: dict[str, Any]) -> list[str]:
-    """Return the pages that Prometheus would read for a monitor, as paths at the API server."""
+    """Return the metrics pages of a monitor's targets as paths at the API server."""
     selector = ",".join(
         f"{name}={value}" for name, value in monitor["spec"]["selector"]["matchLabels"].items()
     )
@@ -315,7 +317,7 @@ def targets(release: Release, monitor: dict[str, Any]) -> list[str]:
     ]
 
 
-def test_what_the_monitors_name_is_there_and_tells_what_the_page_describes(
+def test_the_monitors_targets_expose_the_documented_metrics(
     running: Release, spans: list[Span]
 ) -> None:
     objects = render(
@@ -326,7 +328,7 @@ def test_what_the_monitors_name_is_there_and_tells_what_the_page_describes(
     for component in COMPONENTS:
         paths = targets(running, monitors[f"{running.name}-{component}"])
         assert len(paths) == len(pods(running, component)) > 0
-        # a counter by label is there when it has something to tell
+        # a labelled counter is absent before its first increment
         wanted = {
             name
             for name, metric in described(component).items()
@@ -337,7 +339,7 @@ def test_what_the_monitors_name_is_there_and_tells_what_the_page_describes(
 
 
 def test_no_answer_person_key_or_password_is_in_a_trace_or_a_log(
-    running: Release, told: RequestStatus
+    running: Release, telemetry: Telemetry
 ) -> None:
     sent = b"".join(bodies(running)).decode(errors="replace")
     assert running.namespace in sent, "the bodies are readable"
@@ -345,6 +347,6 @@ def test_no_answer_person_key_or_password_is_in_a_trace_or_a_log(
         running.secret("redis", f"{user}-password")
         for user in ("api", "index-watcher", "result-watcher", "operator", "cli")
     }
-    for where, text in ({"traces": sent} | told.logs).items():
+    for where, text in ({"traces": sent} | telemetry.logs).items():
         for canary in (PARTICIPANT, CALLERS_KEY, ITEM, running.key, *passwords):
             assert canary not in text, where
