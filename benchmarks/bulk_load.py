@@ -1,6 +1,7 @@
-"""The load of bulk submissions, a process of its own: sends prepared requests over a few connections and tells how long they took.
+"""Load generator for bulk submissions: send prepared requests over several connections.
 
-Reads one JSON object from standard input (see `Load`), writes one. Keys of attempts are unique over the whole run.
+Runs as a separate process: reads one JSON object (see `Load`) from standard input, and writes one with the durations.
+Keys of attempts are unique in a run.
 """
 
 import http.client
@@ -16,7 +17,7 @@ from benchmarks.peers.work import attempt_text
 
 @dataclass(frozen=True)
 class Load:
-    """What is sent."""
+    """The load."""
 
     port: int
     path: str
@@ -24,12 +25,12 @@ class Load:
     connections: int
     requests: int
     lines: int
-    #: The first attempt's number.
+    #: Number of the first attempt.
     first: int
 
 
 def bodies(load: Load) -> list[bytes]:
-    """Return the requests' bodies: one attempt a line, each with a key."""
+    """Return the request bodies: one keyed attempt per line."""
     made = []
     for request in range(load.requests):
         numbers = range(load.first + request * load.lines, load.first + (request + 1) * load.lines)
@@ -45,7 +46,7 @@ def bodies(load: Load) -> list[bytes]:
 
 
 def send(load: Load) -> dict[str, Any]:
-    """Send everything; return seconds, how many attempts were accepted, and each request's milliseconds."""
+    """Send all requests; return seconds, number of accepted attempts, and each request's ms."""
     waiting = bodies(load)[::-1]
     accepted: list[int] = []
     times: list[float] = []

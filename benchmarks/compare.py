@@ -1,13 +1,14 @@
-"""Stanine's queue beside what one would use instead: the same work, the same server, the same run.
+"""Compare Stanine's queue with alternatives: the same work, the same server, the same run.
 
     python -m benchmarks.compare [--json] [--quick | --smoke] [--rounds N] [--peers a,b] [--appendfsync everysec,off] [--output FILE]
 
-The work: an attempt of 50 answers is queued, loaded, scored on 5 scales with reverse keys, and its result is stored once. Every round goes
-through all peers, in an order that turns by one from round to round, each on the emptied server: its submitter submits one by one, then in
-bulk, while no worker runs; then one worker process is started and drains the backlog; then, idle, single attempts are submitted at random
-moments and looked for until their results are there. After both, every result is checked. Ratios are taken within a round.
+The work: an attempt of 50 answers is queued, loaded, scored on 5 scales with reverse-keyed items, and its result is
+stored once. Every round measures all peers, each on the emptied server, in an order that rotates by one from round to
+round: its submitter submits one by one, then in bulk, while no worker runs; then one worker process is started and
+drains the backlog; then, on the idle queue, single attempts are submitted at random times and polled until their
+results are stored. After both, every result is checked. Ratios are computed within a round.
 
-On standard output: with --json one document, otherwise a table. How each peer is run: peers/*.py.
+Output: with --json one document, otherwise a table. Command lines of the peers: peers/*.py.
 """
 
 import argparse
@@ -32,13 +33,13 @@ from benchmarks.published import NAMESPACE, Published, entry_of, plain_instrumen
 from benchmarks.servers import running, set_appendfsync
 from stanine.store.keys import Keys
 
-#: Seconds between two looks at how many results there are.
+#: Seconds between two counts of the results.
 LOOK = 0.004
-#: Share of a backlog after which the clock starts: start-up and warm-up (V8 compiles) count for nobody.
+#: Share of a backlog that is excluded from the measured time: start-up and warm-up (V8 compiles).
 WARM_UP = 0.1
-#: Whose results lie in Stanine's records.
+#: Peers whose results are in Stanine's records.
 OURS = frozenset({"stanine", "floor"})
-#: What the bars of DESIGN 10 are about: (what is measured, of Stanine against whom, at least, with the append-only file).
+#: The targets of DESIGN 10: (figure, Stanine's variant and the peer, minimum ratio, append-only file).
 BARS = (
     ("drain", "bullmq", 12.0, "off"),
     ("drain", "bullmq", 10.0, "everysec"),
@@ -51,7 +52,7 @@ BARS = (
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured. The figures of a quick run are noisier; nothing else differs."""
+    """Extent of the measurement. A quick run has noisier figures and is otherwise the same."""
 
     rounds: int
     drain_seconds: float
@@ -60,19 +61,19 @@ class Plan:
     slow_latencies: int
     gaps: tuple[float, float]
     largest: int
-    #: Seconds after which a drain that does not move is given up.
+    #: Seconds without progress after which a drain fails.
     stuck: float
-    #: Seconds after which nothing more is begun; what is left out is named. None: no limit.
+    #: Seconds after which no further measurement is started; omitted ones are named. None: no limit.
     limit: float | None = None
 
     def counts(self, peer: Peer) -> tuple[int, int, int]:
-        """Return how many attempts are submitted one by one, in bulk, and for latency."""
+        """Return the numbers of attempts submitted one by one, in bulk, and for latency."""
         single = max(20, int(min(peer.pace, 1500) * self.single_seconds))
         backlog = min(self.largest, max(40, int(peer.pace * self.drain_seconds)))
         return single, backlog, self.slow_latencies if peer.pick_up > 0.1 else self.latencies
 
 
-# Many short rounds, not few long ones: what else happens on the machine then falls on all peers alike.
+# Many short rounds rather than few long ones: other load on the machine then affects all peers equally.
 FULL = Plan(
     rounds=8,
     drain_seconds=1.2,
@@ -94,7 +95,7 @@ QUICK = Plan(
     stuck=10.0,
     limit=48.0,
 )
-#: For tests: everything once and very little of it; its figures mean nothing.
+#: For tests: each measurement once with minimal numbers; its figures are meaningless.
 SMOKE = Plan(
     rounds=1,
     drain_seconds=0.03,
@@ -108,7 +109,7 @@ SMOKE = Plan(
 
 
 class Comparison:
-    """One server, and what was measured on it: by (what, append-only file), for each peer, a figure a round."""
+    """One server and its figures: by (figure, append-only file), for each peer, one a round."""
 
     def __init__(self, url: str, directory: Path, peers: Sequence[Peer], plan: Plan) -> None:
         self.client: Any = redis.Redis.from_url(url)
@@ -156,7 +157,7 @@ class Comparison:
                     )
 
     def _order(self, turn: int, mode: str, modes: Sequence[str]) -> list[Peer]:
-        """Return the peers in this round's order; in a quick run the second append-only file is only for those that a bar names."""
+        """Return the round's peers in order; a quick run limits the second mode to those in BARS."""
         order = [*self.peers[turn % len(self.peers) :], *self.peers[: turn % len(self.peers)]]
         named = {"stanine", *(peer for _, peer, _, _ in BARS)}
         return (
@@ -218,7 +219,7 @@ class Comparison:
         return sum(pipeline.execute())
 
     def _drain(self, count: Callable[[], int], total: int, has_ended: Callable[[], bool]) -> float:
-        """Return attempts a second from the first look after the warm-up to the last result."""
+        """Return attempts per second from the first count after the warm-up to the last result."""
         first, began, seen, moved = 0, 0.0, 0, time.perf_counter()
         while True:
             done, now = count(), time.perf_counter()
@@ -240,7 +241,9 @@ class Comparison:
 
     def _check(self, peer: Peer, sent: int) -> None:
         if peer.name == "floor":
-            found = delivery.check_stanine(self.client, sent, None, self.entry)  # it scores nothing
+            found = delivery.check_stanine(
+                self.client, sent, None, self.entry
+            )  # the floor does not score
         elif peer.name == "stanine":
             found = delivery.check_stanine(self.client, sent, self.scores, self.entry)
         else:
@@ -249,7 +252,7 @@ class Comparison:
 
 
 def summary(comparison: Comparison, modes: Sequence[str]) -> dict[str, Any]:
-    """Return what was measured: medians, their spread, and the ratios of each round."""
+    """Return medians, spreads, and the ratios of each round."""
     out: dict[str, Any] = {}
     spread: dict[str, Any] = {}
     ratios: dict[str, Any] = {}
@@ -284,7 +287,7 @@ def summary(comparison: Comparison, modes: Sequence[str]) -> dict[str, Any]:
         for peer, values in comparison.latencies.items()
     }
     out["delivery"] = {
-        # The first check that failed, if one did.
+        # the first failed check, if any
         peer: {
             **asdict(min(checks, key=lambda check: check.exact)),
             "checks": len(checks),
@@ -329,12 +332,12 @@ def _bars(
 
 
 def note(text: str) -> None:
-    """Tell how far it is, beside the document."""
+    """Print progress on standard error."""
     print(text, file=sys.stderr, flush=True)
 
 
 def compare(peers: Sequence[Peer], plan: Plan, modes: Sequence[str]) -> dict[str, Any]:
-    """Measure the peers that are there and return the document."""
+    """Measure the installed peers and return the document."""
     there = tuple(peer for peer in peers if peer.is_there)
     left_out = [peer.name for peer in peers if not peer.is_there]
     if left_out:
@@ -360,7 +363,7 @@ def compare(peers: Sequence[Peer], plan: Plan, modes: Sequence[str]) -> dict[str
 
 
 def table(found: dict[str, Any]) -> str:
-    """Return the document as lines to read."""
+    """Return the document as a table."""
     names = [
         name for name in found if name.startswith(("drain", "enqueue", "bulk", "message", "record"))
     ]
@@ -383,7 +386,7 @@ def table(found: dict[str, Any]) -> str:
 
 
 def main() -> int:
-    """Parse the command line, measure, print; status 1 if a peer failed or lost something, or Stanine did not deliver exactly."""
+    """Run the command; status 1 if a peer failed or lost work, or Stanine was not exactly once."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.compare",
         description=__doc__,
@@ -421,7 +424,7 @@ def main() -> int:
     if options.output:
         options.output.write_text(text + "\n")
     print(text if options.json else table(found))
-    # A peer that delivers twice is told, not failed for: that is what it does.
+    # Peers may deliver twice by design: reported, not an error.
     ours = (each for name, each in found["delivery"].items() if name in OURS)
     complete = all(
         each["stored"] == each["sent"] and not each["wrong"] for each in found["delivery"].values()

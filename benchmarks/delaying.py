@@ -1,20 +1,20 @@
-"""A proxy that delays answers by a fixed time and limits nothing: `python -m benchmarks.delaying PORT UPSTREAM_PORT MS`.
+"""Delay replies by a fixed time: `python -m benchmarks.delaying PORT UPSTREAM_PORT MS`.
 
-Used by growth.py where there is no toxiproxy. On 127.0.0.1 only; ended by a signal.
+A proxy without other limits, for growth.py without toxiproxy. On 127.0.0.1 only; stopped by a signal.
 """
 
 import asyncio
 import contextlib
 import sys
 
-#: Bytes taken at once.
+#: Bytes per read.
 CHUNK = 1 << 18
 
 
 async def pass_on(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seconds: float
 ) -> None:
-    """Pass bytes on in order, each chunk so long after it came."""
+    """Forward chunks in order, each after the delay."""
     loop = asyncio.get_running_loop()
     waiting: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
 
@@ -25,7 +25,7 @@ async def pass_on(
                 break
             await asyncio.sleep(max(0.0, due - loop.time()))
             writer.write(data)
-        writer.write_eof()  # the other way may still have something to say
+        writer.write_eof()  # the other direction may still be open
 
     async with asyncio.TaskGroup() as both:
         both.create_task(write())

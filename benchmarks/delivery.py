@@ -1,4 +1,4 @@
-"""Whether exactly what was sent was delivered: every attempt has its result, once, with the right scores, and there is nothing else."""
+"""Check exactly-once delivery: one correct result per submitted attempt, and no others."""
 
 import json
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from stanine.store.blocks import block_records
 from stanine.store.keys import BLOCK_SIZE, CHUNK_SIZE, Keys
 from stanine.store.records import ARRIVAL_BYTES, read_result
 
-#: The answers of attempt n are those of attempt n + 350: what `work.answer` repeats after.
+#: Period of `work.answer`: attempts n and n + 350 have the same answers.
 PERIOD = 350
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """What was found."""
+    """Numbers of sent, stored, repeated and wrong results."""
 
     sent: int
     stored: int
@@ -29,17 +29,17 @@ class Delivery:
 
     @property
     def exact(self) -> bool:
-        """Tell whether it is what was sent."""
+        """Return whether every attempt was delivered once and correctly."""
         return self.stored == self.sent and not self.wrong and not self.twice
 
 
 def expected() -> list[dict[str, Any]]:
-    """Return the scores of the first PERIOD attempts, by the plain scorer of the peers."""
+    """Return the scores of the first PERIOD attempts by the peers' plain Python scorer."""
     return [json.loads(work.score(work.attempt_text(number)))["scales"] for number in range(PERIOD)]
 
 
 def count_json(client: "redis.Redis") -> int:
-    """Return how many results a peer has stored."""
+    """Return the number of results that a peer has stored."""
     stored: Any = client.hlen(work.RESULTS)
     return int(stored)
 
@@ -58,14 +58,14 @@ def check_json(client: Any, sent: int, scores: list[dict[str, Any]]) -> Delivery
 
 
 def count_stanine(client: Any) -> int:
-    """Return how many results Stanine has committed."""
+    """Return the number of results that Stanine has committed."""
     return sum(map(int, client.hvals(Keys(NAMESPACE).commits)))
 
 
 def check_stanine(
     client: Any, sent: int, scores: list[dict[str, Any]] | None, entry: IndexEntry | None
 ) -> Delivery:
-    """Check Stanine's results, and that the list of commits names each attempt once; without `scores` only how many there are."""
+    """Check Stanine's results and commit list; without `scores` only their number."""
     keys = Keys(NAMESPACE)
     pipeline = client.pipeline(transaction=False)
     for block in range(-(-sent // BLOCK_SIZE)):
@@ -94,7 +94,7 @@ def check_stanine(
 
 
 def json_like(body: bytes, entry: IndexEntry) -> dict[str, Any]:
-    """Return the body of a stored result in the peers' form."""
+    """Return the body of a stored result in the peers' format."""
     scales = decode_result(body, entry).scales
     return {
         name: {"raw": one.raw, "valid": one.valid, "items": one.items, "status": one.status}

@@ -1,9 +1,9 @@
-"""Formulas: how fast they are evaluated, and a million random ones beside the slow evaluator of the tests.
+"""Measure the formula engine, and compare random formulas with the tests' reference evaluator.
 
     python -m benchmarks.formulas [--runs N] [--seed N]
 
-A run is one formula for one person. Those are not judged for which float64 may rightly differ from an exact fraction; their number is told.
-The first difference ends the command with its formula and its person.
+A run is one formula for one person (default: a million runs). Runs whose float64 result may differ from the exact
+fraction are skipped and counted. The first difference ends the command and prints formula and person.
 """
 
 import argparse
@@ -21,9 +21,9 @@ from stanine.domain.formulas.checking import check_formula
 from stanine.domain.formulas.evaluation import Batch, NumberColumn, evaluate
 from stanine.domain.formulas.names import Named, Names
 
-#: People that one random formula is evaluated for.
+#: People per random formula.
 PEOPLE = 20
-#: Attempts evaluated at once in the timings, as the kernel does.
+#: Batch size of the timings, as in the kernel.
 BATCH = 1024
 TIMED = {
     "sum of 9": "sum(p1..p9)",
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def rate(text: str) -> float:
-    """Return how many attempts a second a formula is evaluated for, on one core; a tenth of the answers is missing."""
+    """Return attempts per second of a formula on one core, with a tenth of the answers missing."""
     names = [f"p{item}" for item in range(1, 121)]
     formula = check_formula(
         text, Names(items={name: Named("Number") for name in names}), "", Faults()
@@ -65,7 +65,7 @@ def rate(text: str) -> float:
 
 
 def fuzz(runs: int, seed: int) -> None:
-    """Judge the engine on random formulas."""
+    """Compare the engine with the reference evaluator on random formulas."""
     rng = random.Random(seed)
     started = time.perf_counter()
     done = judged = formulas = 0

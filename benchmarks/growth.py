@@ -1,12 +1,12 @@
-"""How the drain grows: with the backlog, with worker processes, with the number of items, with the append-only file, with the way to Redis.
+"""Measure drains by backlog, worker processes, items, append-only file and distance to Redis.
 
     python -m benchmarks.growth [--json] [--quick] [--rounds N] [--only backlog,processes,items,appendfsync,distance]
 
-Each series queues attempts one message each while no worker runs, starts the workers, and takes the rate between the first look
-after a tenth of the backlog and the last result, and the worker's memory at its highest. `distance`: the worker (not the submitter)
-reaches Redis over a proxy that delays answers by a millisecond: the toxiproxy-server that `--toxiproxy` or STANINE_TOXIPROXY names,
-else delaying.py. The backlogs of 50 k and 1 M are drained on the machine's redis-server as well, if there is one: it has jemalloc, the
-embedded Valkey the C library's allocator.
+Each series queues attempts, one message each, while no worker runs, starts the workers, and measures the rate from the
+first count after a tenth of the backlog to the last result, and the peak memory of a worker. `distance`: the worker (not
+the submitter) connects to Redis through a proxy that delays replies by a millisecond: the toxiproxy-server of
+`--toxiproxy` or STANINE_TOXIPROXY, otherwise delaying.py. The backlogs of 50 k and 1 M are also drained on the
+machine's redis-server, if installed: it uses jemalloc, the embedded Valkey the C library's allocator.
 """
 
 import argparse
@@ -34,13 +34,13 @@ from benchmarks.processes import Orders, resident_bytes, started
 from benchmarks.published import NAMESPACE, Published, plain_instrument, scales_of
 from benchmarks.servers import Server, free_port, redis_server, running, set_appendfsync
 
-#: Seconds between two looks.
+#: Seconds between two counts of the results.
 LOOK = 0.01
-#: Share of the backlog before the clock starts.
+#: Share of the backlog that is excluded from the measured time.
 WARM_UP = 0.1
-#: Seconds after which a drain that does not move is given up.
+#: Seconds without progress after which a drain fails.
 STUCK = 60.0
-#: Attempts handed to the submitter at once: what it makes beforehand must fit its memory.
+#: Attempts per order to the submitter, which prepares them in memory.
 PART = 100_000
 #: Milliseconds that the proxy adds to a round trip.
 ROUND_TRIP = 1.0
@@ -60,12 +60,12 @@ class Case:
 
 
 def backlogs(series: str, counts: tuple[int, ...], scale: float) -> list[Case]:
-    """Return the drains of backlogs of these lengths."""
+    """Return the cases of backlogs of these lengths."""
     return [Case(series, f"{count:,}", int(count * scale)) for count in counts]
 
 
 def cases(scale: float) -> list[Case]:
-    """Return all drains; `scale` shrinks the backlogs."""
+    """Return all cases; `scale` reduces the backlogs."""
     usual = int(100_000 * scale)
     found = backlogs("backlog", (10_000, 50_000, 100_000, 1_000_000), scale)
     found += [Case("processes", str(count), 2 * usual, processes=count) for count in (1, 2, 4)]
@@ -84,7 +84,7 @@ def cases(scale: float) -> list[Case]:
 
 
 class Growth:
-    """One server, and what was measured on it."""
+    """One server and its figures."""
 
     def __init__(self, server: Server, directory: Path, toxiproxy: str | None) -> None:
         self.server = server
@@ -94,7 +94,7 @@ class Growth:
         self.published: dict[int, Published] = {}
 
     def drain(self, case: Case) -> dict[str, float]:
-        """Return the rate, the highest memory of a worker, and what the server spent on which command."""
+        """Return rate, peak memory of a worker, and the server's time by command."""
         plain = plain_instrument(case.items)
         if case.items not in self.published:
             self.published[case.items] = Published(self.client, plain, self.log)
@@ -142,7 +142,7 @@ class Growth:
     def _follow(
         self, case: Case, workers: "list[subprocess.Popen[str]]"
     ) -> tuple[float, float, int]:
-        """Return the rate, that of the second half as a share of the first half's, and the highest memory of a worker."""
+        """Return rate, ratio of second to first half's rate, and peak memory of a worker."""
         half, halfway, first, began, seen, moved, resident = (
             0,
             0.0,
@@ -182,7 +182,7 @@ class Growth:
 
 @contextmanager
 def far_url(server: Server, toxiproxy: str | None, log: Path) -> Iterator[str]:
-    """Run a proxy to the server that adds ROUND_TRIP."""
+    """Run a proxy to the server that adds ROUND_TRIP to each round trip."""
     port = free_port()
     if toxiproxy is None:
         command = [
@@ -234,7 +234,7 @@ def _await(port: int) -> None:
 
 
 def round_trip(url: str) -> float:
-    """Return the milliseconds of a PING, so that a proxy's distance is a measured one."""
+    """Return the milliseconds of a PING, to measure a proxy's delay."""
     with redis.Redis.from_url(url) as client:
         times = []
         for _ in range(200):

@@ -1,13 +1,13 @@
 # ruff: noqa: A005 - the command is named by what it measures; it is run as a module of the package, so nothing is shadowed
-"""Submissions over HTTP to one process: Stanine's API beside Fastify + BullMQ and FastAPI + stock Dramatiq that do the same.
+"""Compare HTTP submissions to one process: Stanine's API, Fastify + BullMQ, FastAPI + Dramatiq.
 
     python -m benchmarks.http [--json] [--quick] [--rounds N] [--only a,b]
 
-All check a key, validate 50 answers against the form, store the record, queue a message each, and answer id and token; in bulk (NDJSON,
-a line an attempt, 2,000 lines a request, 4 connections) also the caller's key and what it stood for before. Nothing drains the queue
-meanwhile. The load comes from processes of its own: wrk (one thread) for single submissions, over 64 connections ("single") and over one
-("sequential"), and bulk_load.py in bulk. Append-only file everysec. After each, what is stored is counted against what was accepted. How
-the peers do it: peers/http_*.
+All check a key, validate 50 answers against the form, store the record, queue a message each, and return id and token;
+in bulk (NDJSON, one attempt per line, 2,000 lines per request, 4 connections) they also check the caller's key for
+repeats. No worker drains the queue during the load. Separate processes generate it: wrk (one thread) for single
+submissions, over 64 connections ("single") and over one ("sequential"), and bulk_load.py in bulk. Append-only file
+everysec. After each run the numbers of stored and accepted attempts are compared. The peers: peers/http_*.
 """
 
 import argparse
@@ -37,26 +37,26 @@ from benchmarks.published import NAMESPACE, Published, plain_instrument
 from benchmarks.servers import free_port, running, set_appendfsync
 from stanine.store.keys import Keys
 
-#: Lines of a bulk request, and requests under way at once.
+#: Lines per bulk request, and concurrent requests.
 LINES, BULK_CONNECTIONS = 2000, 4
 #: Connections of wrk.
 CONNECTIONS = 64
-#: Different bodies of single submissions.
+#: Number of different bodies of single submissions.
 BODIES = 500
-#: Seconds for a server to answer at all.
+#: Seconds until a server must respond.
 PATIENCE = 20.0
 
 
 @dataclass(frozen=True)
 class Served:
-    """A server that takes attempts."""
+    """A server that accepts attempts."""
 
     name: str
     command: tuple[str, ...]
     bulk_path: str
-    #: Attempts a second in bulk, roughly: what sizes the load.
+    #: Approximate attempts per second in bulk; determines the size of the load.
     pace: int
-    #: Whose environment it runs in.
+    #: The peer whose environment it runs in.
     peer: str
 
 
@@ -99,7 +99,7 @@ SERVERS = (
 
 
 class Measuring:
-    """One Redis server and what was measured on it."""
+    """One Redis server and the figures measured on it."""
 
     def __init__(self, url: str, directory: Path, seconds: float) -> None:
         self.url = url
@@ -132,7 +132,7 @@ class Measuring:
         self.exact: dict[str, bool] = {}
 
     def measure(self, served: Served) -> str:
-        """Run one server and load it, single and in bulk."""
+        """Run one server under load, with single and bulk submissions."""
         self.published.put_back()
         port = free_port()
         environment = {
@@ -182,7 +182,7 @@ class Measuring:
             self.figures[f"{how}_{what}"][served.name].append(value)
 
     def _await(self, served: Served, port: int) -> None:
-        """Wait until the server takes attempts."""
+        """Wait until the server accepts attempts."""
         deadline = time.monotonic() + PATIENCE
         request = urllib.request.Request(
             f"http://127.0.0.1:{port}/v1/instruments/ipip-50/attempts",
@@ -253,7 +253,7 @@ class Measuring:
         return int(self.client.hlen(work.ATTEMPTS))
 
     def _check(self, served: Served, before: int, accepted: int, slack: int) -> None:
-        """Compare what is stored with what was accepted; wrk leaves up to a request a connection unanswered when its time is over."""
+        """Compare stored with accepted attempts; wrk may end with one open request per connection."""
         time.sleep(0.2)
         stored = self._stored(served) - before
         self.exact[served.name] = (
@@ -262,7 +262,7 @@ class Measuring:
 
 
 def measure(servers: list[Served], seconds: float, rounds: int) -> dict[str, Any]:
-    """Return everything measured."""
+    """Return all figures."""
     on = machine.machine()
     with tempfile.TemporaryDirectory(prefix="stanine-bench-") as directory, running() as server:
         measuring = Measuring(server.url, Path(directory), seconds)
@@ -346,7 +346,7 @@ def _http_versions(servers: list[Served]) -> dict[str, str]:
 
 
 def main() -> int:
-    """Parse the command line, measure, print; status 1 if something was not stored exactly, 2 without wrk."""
+    """Run the command; status 1 if stored and accepted attempts differ, 2 without wrk."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.http", description=(__doc__ or "").split("\n", 1)[0]
     )

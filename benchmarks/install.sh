@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the benchmarks compare Stanine with: two virtual environments under .stanine/ and benchmarks/node_modules.
-# Nothing of it gets into .venv. Does nothing where a lock has not changed. Without Node the Node peers are left out.
+# Install the peers of the benchmarks: two virtual environments under .stanine/ and benchmarks/node_modules; .venv is not
+# changed. Skips environments whose lock is unchanged. Without Node the Node peers are omitted.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-.venv/bin/python}
@@ -20,10 +20,10 @@ environment bench-venv-redis5 requirements-bench-redis5.txt
 
 if command -v npm >/dev/null; then
   if ! cmp -s benchmarks/package-lock.json benchmarks/node_modules/.installed; then
-    # `install --no-save`, not `ci`: the lock holds optional packages of Linux only, which `ci` takes for out of date.
+    # `install --no-save`, not `ci`: the lock has optional packages of Linux only, which `ci` reports as out of date.
     npm install --no-save --prefix benchmarks --omit=dev --ignore-scripts --no-audit --no-fund --loglevel=error >&2
     cp benchmarks/package-lock.json benchmarks/node_modules/.installed
   fi
 else
-  echo "npm is not there: the benchmarks leave BullMQ and Fastify out" >&2
+  echo "npm is not installed: the benchmarks omit BullMQ and Fastify" >&2
 fi

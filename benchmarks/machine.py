@@ -1,4 +1,4 @@
-"""What a measurement was taken on, and how figures of repeated runs are put into one."""
+"""Describe the machine and the server of a measurement; summarise figures of repeated runs."""
 
 import os
 import platform
@@ -11,7 +11,7 @@ import redis
 
 
 def machine() -> str:
-    """Return the machine in a line."""
+    """Return a one-line description of the machine."""
     model = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
@@ -33,23 +33,23 @@ def server_version(client: "redis.Redis") -> str:
 
 
 def main_thread_seconds(client: "redis.Redis") -> float:
-    """Return the processor time that a server's main thread has taken."""
+    """Return the processor time of a server's main thread, in seconds."""
     info: Any = client.info("cpu")
     return float(info["used_cpu_user_main_thread"] + info["used_cpu_sys_main_thread"])
 
 
 def median(values: Sequence[float]) -> float:
-    """Return the median, to four digits."""
+    """Return the median, rounded to four digits."""
     return digits(statistics.median(values))
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
-    """Return lowest and highest, to four digits, and how many there were."""
+    """Return minimum and maximum, rounded to four digits, and the number of values."""
     return {"min": digits(min(values)), "max": digits(max(values)), "runs": len(values)}
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Return the value that so large a share of all does not exceed (nearest rank)."""
+    """Return the percentile at a share from 0 to 1 (nearest rank)."""
     ordered = sorted(values)
     return digits(ordered[max(0, min(len(ordered) - 1, -int(-share * len(ordered) // 1) - 1))])
 

@@ -1,22 +1,23 @@
-"""Bytes in Redis of an attempt with its result, and of a configuration: in Stanine's hashes, and as others would lay them out.
+"""Measure bytes in Redis of attempts, results and configurations in Stanine's and other layouts.
 
     python -m benchmarks.memory [--json] [--attempts N]
 
-Measured as the growth of `used_memory` on the machine's redis-server (built with jemalloc, whose size classes count), and on the embedded
-Valkey, which uses the C library's. Attempts have 50 answers and results 5 scales, in every layout the same ones; the JSON texts say what
-Stanine's API answers about an attempt and a result, no more:
+Measured as the growth of `used_memory` on the machine's redis-server (built with jemalloc, whose size classes matter),
+and on the embedded Valkey, which uses the C library's allocator. Attempts have 50 answers and results 5 scales, the same
+in every layout; the JSON texts contain the members of the API's attempt and result:
 
-- `stanine`: submitted and committed by the store, without callers' keys; blocks of 32 by arrival. The commit log is included, the messages
-  are not (they are deleted).
+- `stanine`: submitted and committed by the store, without callers' keys; blocks of 32 by arrival. Includes the commit
+  log but not the messages (they are deleted).
 - `stanine_with_keys`: the same with a UUID as the key of each attempt: in the record, and in the index of keys.
-- `string_keys`: one key an attempt and one a result, each a JSON text.
-- `string_keys_listed`: the same with the answers as a list of `{"item": …, "value": …}`, as documents are often kept.
+- `string_keys`: one key per attempt and one per result, each a JSON text.
+- `string_keys_listed`: the same with the answers as a list of `{"item": …, "value": …}`, as in many document stores.
 - `one_hash`: all attempts in one hash, all results in another, each a field with a JSON text.
-- `hash_each`: one key an attempt and one a result, each a hash with a field an answer, and a field a score.
+- `hash_each`: one key per attempt and one per result, each a hash with one field per answer or score.
 
-The configuration: a hash with a field a setting, and one JSON string, of 10, 100 and 1,000 settings: bytes, and how long reading one
-setting, reading all and changing one take from Python (the string is changed as it must be: WATCH, GET, MULTI, SET, EXEC); then what the
-services do every second to follow it (`follow`), and a change with its revision, history and read-back (`revision`), by Stanine's own code.
+The configuration: a hash with one field per setting, and one JSON string, of 10, 100 and 1,000 settings: bytes, and the
+time from Python for reading one setting, reading all, and changing one (the string with WATCH, GET, MULTI, SET, EXEC);
+then, with Stanine's code, the services' poll of every second (`follow`), and a change with its revision, history and
+read-back (`revision`).
 """
 
 import argparse
@@ -55,25 +56,25 @@ from stanine.store.settings.snapshot import Layout
 
 #: Attempts written before the measurement.
 WARM_UP = 100
-#: Commands sent at once.
+#: Commands per pipeline.
 CHUNK = 1000
-#: Times an operation on a configuration is timed.
+#: Repetitions of an operation on a configuration.
 TIMES = 1000
-#: Revisions made of a configuration: more than its history keeps.
+#: Number of revisions of a configuration: more than its history keeps.
 REVISIONS = 60
-#: Settings of a configuration.
+#: Numbers of settings of a configuration.
 SETTINGS = (10, 100, 1000)
 
 
 def empty(client: Any) -> None:
-    """Empty the server, freeing at once: Valkey would by default free behind our back."""
+    """Empty the server synchronously: Valkey frees memory asynchronously by default."""
     client.execute_command("FLUSHALL", "SYNC")
 
 
 def grown(client: Any, write: Callable[[int], None], count: int) -> int:
-    """Return by how many bytes the server's data grew by so many attempts; the server is emptied before.
+    """Return the growth of the server's data in bytes for `count` attempts, after emptying it.
 
-    A few are written before that: a command's first call allocates the histogram of its latencies (30 KB each in Redis 7).
+    A few attempts are written first: a command's first call allocates its latency histogram (30 KB each in Redis 7).
     """
     empty(client)
     write(WARM_UP)
@@ -84,7 +85,7 @@ def grown(client: Any, write: Callable[[int], None], count: int) -> int:
 
 
 def texts(number: int, name: str, *, listed: bool = False) -> tuple[bytes, bytes]:
-    """Return what the API answers about an attempt and about its result."""
+    """Return an attempt and its result as JSON of the API."""
     known = {
         "attempt": name,
         "instrument": "ipip-50",
@@ -124,11 +125,11 @@ def in_stanine(client: Any, url: str, count: int, *, with_keys: bool = False) ->
                 1, [each.id for each in submitted], list(kernel.score(codes).packed()), {}, "", head
             )
 
-    asyncio.run(run())  # its connections are closed with their buffers when it ends
+    asyncio.run(run())  # its end closes the connections and frees their buffers
     for key in client.scan_iter(match="*", count=1000):
         if (
             b":q:" in key or b":once:" in key
-        ):  # the messages, and what remembers a call without keys for a minute
+        ):  # the messages, and the records that deduplicate a call without keys for a minute
             client.delete(key)
     assert client.hget(keys.commits, 1) == b"%d" % count
 
@@ -142,7 +143,7 @@ def _pipelined(client: Any, count: int, add: Callable[[Any, int, str], None]) ->
 
 
 def as_string_keys(client: Any, count: int, *, listed: bool = False) -> None:
-    """Write a JSON text a key."""
+    """Write one JSON text per key."""
 
     def add(pipeline: Any, number: int, name: str) -> None:
         attempt, result = texts(number, name, listed=listed)
@@ -153,7 +154,7 @@ def as_string_keys(client: Any, count: int, *, listed: bool = False) -> None:
 
 
 def as_one_hash(client: Any, count: int) -> None:
-    """Write a JSON text a field of one hash."""
+    """Write one JSON text per field of one hash."""
 
     def add(pipeline: Any, number: int, name: str) -> None:
         attempt, result = texts(number, name)
@@ -164,7 +165,7 @@ def as_one_hash(client: Any, count: int) -> None:
 
 
 def as_hash_each(client: Any, count: int) -> None:
-    """Write a hash a key."""
+    """Write one hash per key."""
 
     def add(pipeline: Any, number: int, name: str) -> None:
         attempt, result = map(json.loads, texts(number, name))
@@ -186,12 +187,12 @@ def as_hash_each(client: Any, count: int) -> None:
     _pipelined(client, count, add)
 
 
-#: What keys are for, by what their names begin with.
+#: Purpose of keys, by prefix of their names.
 _KINDS = {b"a": "attempts", b"r": "results", b"c": "commit_log", b"k": "index_of_keys"}
 
 
 def shares(client: Any, count: int) -> dict[str, float]:
-    """Return bytes an attempt by what they are for, in Stanine's layout as it lies in the server now."""
+    """Return bytes per attempt by purpose, in Stanine's layout, from the server's current data."""
     prefix = Keys("bench").partition.encode() + b":"
     found: dict[str, int] = defaultdict(int)
     for key in client.scan_iter(count=1000):
@@ -203,7 +204,7 @@ def shares(client: Any, count: int) -> dict[str, float]:
 def layouts(
     client: Any, url: str, count: int
 ) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
-    """Return bytes an attempt with its result, by layout, and what Stanine's are made of, with and without callers' keys."""
+    """Return bytes per attempt with result by layout, and the shares of Stanine's layouts."""
     load_library().load(client)
     parts: dict[str, dict[str, float]] = {}
 
@@ -225,7 +226,7 @@ def layouts(
 
 
 def timed(operation: Callable[[], object], times: int = TIMES) -> dict[str, float]:
-    """Return microseconds an operation takes."""
+    """Return the microseconds of an operation."""
     found = []
     for _ in range(times):
         began = time.perf_counter()
@@ -235,7 +236,7 @@ def timed(operation: Callable[[], object], times: int = TIMES) -> dict[str, floa
 
 
 def configuration(client: Any, settings: int) -> dict[str, Any]:
-    """Return bytes and times of one configuration in both layouts, as an older service has it and as Stanine's migration leaves it."""
+    """Return bytes and times of a configuration as one JSON string, and after migration to a hash."""
     keys, values = (
         Keys("bench"),
         {f"setting{number:04}": f"value-{number}" for number in range(settings)},
@@ -295,7 +296,7 @@ def configuration(client: Any, settings: int) -> dict[str, Any]:
 
 
 def measure(count: int) -> dict[str, Any]:
-    """Return everything measured, by server."""
+    """Return all figures by server."""
     work.SCALES[:] = [
         (scale["id"], scale["items"], scale["minValid"]) for scale in scales_of(plain_instrument())
     ]

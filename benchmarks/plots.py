@@ -1,6 +1,7 @@
-"""Draws docs/reference/benchmarks/*.svg from docs/reference/benchmarks/*.json: `python -m benchmarks.plots`.
+"""Draw docs/reference/benchmarks/*.svg from the *.json there: `python -m benchmarks.plots`.
 
-Plain SVG: bars, on a logarithmic scale where figures are far apart, the spread of the runs as a line; readable on light and dark pages.
+Plain SVG: bars, with a logarithmic scale for distant figures, and the spread of the runs as a line; readable on light
+and dark pages.
 """
 
 import json
@@ -13,18 +14,18 @@ from typing import Any
 
 from benchmarks.processes import ROOT
 
-#: Where the documents lie and the plots go.
+#: Folder of the documents and the plots.
 DOCS = ROOT / "docs" / "reference" / "benchmarks"
 #: Sizes in pixels.
 WIDTH, LABEL, BAR, GAP, TOP = 760, 190, 16, 6, 44
-#: Room beside the longest bar for its figure.
+#: Space after the longest bar for its figure.
 FIGURE = 110
 OURS, OTHERS, FLOOR, INK = "#2f7ed8", "#9aa5b1", "#c9b458", "#7a8694"
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One figure, and the lowest and highest that it came to."""
+    """A figure with minimum and maximum of its runs."""
 
     label: str
     value: float
@@ -66,7 +67,7 @@ def chart(title: str, bars: Sequence[Bar], *, unit: str, logarithmic: bool) -> s
 
 
 def bars_of(found: dict[str, Any], what: str) -> list[Bar]:
-    """Return a figure of all peers, the highest first."""
+    """Return a figure of all peers, in descending order."""
     spread = found["spread"][what]
     bars = [
         Bar(name, value, spread[name]["min"], spread[name]["max"])
@@ -97,7 +98,7 @@ def growth_bars(found: dict[str, Any]) -> list[Bar]:
 
 
 def plots() -> dict[str, str]:
-    """Return every plot that there are figures for, by file name."""
+    """Return each plot whose figures exist, by file name."""
     made: dict[str, str] = {}
     compare, growth, http, memory = (read(name) for name in ("compare", "growth", "http", "memory"))
     if compare:
@@ -151,7 +152,7 @@ def plots() -> dict[str, str]:
 
 
 def read(name: str) -> dict[str, Any]:
-    """Return a document, or nothing if it was not measured."""
+    """Return a document; empty if it does not exist."""
     path = DOCS / f"{name}.json"
     found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
     return found

@@ -1,4 +1,4 @@
-"""Processes of the benchmarks' own: each in a group of its own, ended by its number with all that it started."""
+"""Start and stop benchmark processes, each in a separate process group."""
 
 import json
 import os
@@ -9,9 +9,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-#: The checkout: where all are started, so that `benchmarks` is found.
+#: The checkout, working directory of all processes, so that `benchmarks` can be imported.
 ROOT = Path(__file__).parents[1]
-#: Seconds that a process gets to end by itself.
+#: Seconds for a process to end after SIGTERM.
 GRACE = 10.0
 
 
@@ -24,7 +24,7 @@ def started(
     gently: bool = False,
     **options: Any,
 ) -> Iterator["subprocess.Popen[str]"]:
-    """Run a process; what it says as an error goes to `log`. `gently`: it is asked to end before it is made to."""
+    """Run a process with standard error in `log`. `gently`: send SIGTERM before SIGKILL."""
     with log.open("ab") as errors:
         process = subprocess.Popen(
             command,
@@ -46,7 +46,7 @@ def started(
 
 
 def end_group(process: "subprocess.Popen[str]") -> None:
-    """End a process and those it started."""
+    """Kill a process and its descendants."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait(GRACE)
@@ -56,7 +56,7 @@ def end_group(process: "subprocess.Popen[str]") -> None:
 
 
 class Orders:
-    """Talks with a submitter (peers/submitter.py): one JSON line there, one back."""
+    """Sends orders to a submitter (peers/submitter.py): one JSON line each, one JSON line back."""
 
     def __init__(self, process: "subprocess.Popen[str]", log: Path) -> None:
         self._process = process
@@ -64,7 +64,7 @@ class Orders:
         self._answer()
 
     def give(self, do: str, **arguments: Any) -> dict[str, Any]:
-        """Give an order and return its answer."""
+        """Send an order and return its reply."""
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
         self._process.stdin.flush()
@@ -82,6 +82,6 @@ class Orders:
 
 
 def resident_bytes(pid: int) -> int:
-    """Return the memory that a process holds (Linux)."""
+    """Return the resident memory of a process (Linux)."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")

@@ -1,4 +1,4 @@
-"""The instrument of the benchmarks in an empty server: published and indexed by Stanine itself once, then put back after each flush."""
+"""The instrument of the benchmarks: published and indexed once, then restored after each flush."""
 
 import asyncio
 import sys
@@ -20,15 +20,15 @@ from stanine.store.index import AsyncIndex
 from stanine.store.instruments import Instruments
 from stanine.store.keys import Keys
 
-#: The namespace that all benchmarks use.
+#: The key namespace of all benchmarks.
 NAMESPACE = "bench"
 INSTRUMENT = ROOT / "examples" / "instruments" / "ipip-50.yaml"
-#: Seconds until the indexWatcher must have built the entry.
+#: Seconds for the indexWatcher to build the entry.
 PATIENCE = 30.0
 
 
 def plain_instrument(items: int = 50) -> Any:
-    """Return the document: the 50 IPIP markers on five scales, or a made one of another length in the same manner."""
+    """Return the document: the 50 IPIP markers on five scales, or a similar one of another length."""
     plain: Any = read_yaml(INSTRUMENT.read_bytes())
     if items == 50:
         return plain
@@ -47,7 +47,7 @@ def plain_instrument(items: int = 50) -> Any:
 
 
 def scales_of(plain: Any) -> list[dict[str, Any]]:
-    """Return what the peers score by: per scale its id, (item, whether reverse-keyed) and the fewest answers."""
+    """Return the peers' scales: id, (item, whether reverse-keyed) and minimum of answers."""
     return [
         {
             "id": scale["id"],
@@ -59,13 +59,13 @@ def scales_of(plain: Any) -> list[dict[str, Any]]:
 
 
 def entry_of(plain: Any) -> IndexEntry:
-    """Return the index entry that Stanine scores by."""
+    """Return the index entry for Stanine's scoring."""
     instrument: Instrument = parse_instrument(plain)
     return build_entry(instrument, number=1, revision=1, form=1, digest="")
 
 
 class Published:
-    """Everything that publishing left in Redis, to be put back."""
+    """The Redis data of the published instrument, to be restored."""
 
     def __init__(self, client: "redis.Redis", plain: Any, log: Path) -> None:
         self._client: Any = client
@@ -82,10 +82,10 @@ class Published:
     def _empty(self) -> None:
         self._client.execute_command(
             "FLUSHALL", "SYNC"
-        )  # Valkey would by default free behind the measurement's back
+        )  # Valkey frees memory asynchronously by default
 
     def put_back(self) -> None:
-        """Empty the server and put the instrument back."""
+        """Empty the server and restore the instrument."""
         self._empty()
         for key, data in self._dumps.items():
             self._client.restore(key, 0, data)

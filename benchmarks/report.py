@@ -1,8 +1,8 @@
-"""Put the figures of docs/reference/benchmarks/*.json into docs/reference/benchmarks.md, as tables, and draw the plots.
+"""Write docs/reference/benchmarks/*.json as tables to benchmarks.md, and draw the plots.
 
     python -m benchmarks.report
 
-A section of the page is everything between `<!-- NAME -->` and `<!-- /NAME -->`; what stands around it is written by hand.
+A generated section of the page is the text between `<!-- NAME -->` and `<!-- /NAME -->`; the rest is written by hand.
 """
 
 import re
@@ -65,7 +65,7 @@ def rates(found: dict[str, Any]) -> str:
 
 
 def latencies(found: dict[str, Any]) -> str:
-    """Return the table of idle pick-up and of memory a message."""
+    """Return the table of idle latency and of memory per message."""
     rows = [
         [
             name,
@@ -81,7 +81,7 @@ def latencies(found: dict[str, Any]) -> str:
 
 
 def versions(found: dict[str, Any], http: dict[str, Any]) -> str:
-    """Return all versions in a line."""
+    """Return all versions in one line."""
     return (
         ", ".join(
             f"{name} {version}"
@@ -165,7 +165,7 @@ def memory(found: dict[str, Any]) -> str:
 
 
 def server_time(found: dict[str, Any]) -> str:
-    """Return the table of the server's time, in version 0.1 and now."""
+    """Return the table of the server's time in version 0.1 and the present version."""
     rows = [
         [
             name,
@@ -207,7 +207,7 @@ def growth(found: dict[str, Any]) -> str:
 
 
 def bars(documents: dict[str, dict[str, Any]]) -> str:
-    """Return every bar, met or not."""
+    """Return the table of all targets, met or not."""
     rows = [
         [
             "met" if bar["met"] else "**not met**",

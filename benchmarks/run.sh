@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Measures everything and writes figures, plots and tables into docs/: what `make bench` runs. About half an hour; QUICK=1: four minutes.
-# Run it on a machine that does nothing else. STANINE_TOXIPROXY may name a toxiproxy-server.
+# Run all benchmarks and write figures, plots and tables into docs/ (`make bench`). About half an hour; QUICK=1: four
+# minutes. Run it on an idle machine. STANINE_TOXIPROXY may name a toxiproxy-server.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=.venv/bin/python
@@ -13,7 +13,7 @@ $python -m benchmarks.compare $quick --json --output "$out/compare.json" >/dev/n
 if command -v wrk >/dev/null; then
   $python -m benchmarks.http $quick --json --output "$out/http.json" >/dev/null
 else
-  echo "wrk is not there (Debian: apt-get install wrk): nothing is measured over HTTP" >&2
+  echo "wrk is not installed (Debian: apt-get install wrk): HTTP is not measured" >&2
 fi
 $python -m benchmarks.scoring --json --output "$out/scoring.json" >/dev/null
 $python -m benchmarks.memory --json ${QUICK:+--attempts 10000} --output "$out/memory.json" >/dev/null

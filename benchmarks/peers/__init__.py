@@ -1,4 +1,5 @@
-"""What Stanine is compared with: one file per peer, each a program of its own that does the same work in its own documented fast way.
+"""The peers of the comparison: one program per file, the same work in each peer's fast way.
 
-`roster.py` says how each is started, `work.py` and `work.mjs` are the work itself, `submitter.py` and `submitter.mjs` obey compare.py.
+The fast way is the one that a peer documents. `roster.py` has the command lines, `work.py` and `work.mjs` the work;
+`submitter.py` and `submitter.mjs` execute the orders of compare.py.
 """

@@ -1,7 +1,8 @@
-"""arq: one process, 100 jobs at a time (default 10), results not kept, uvloop; otherwise its defaults, polling every 0.5 s included.
+"""arq: one process, 100 concurrent jobs (default 10), results not kept, uvloop.
 
-Documented: arq-docs.helpmanual.io, "Worker" (`max_jobs`, `keep_result`, `poll_delay`). There is no bulk operation: many are sent
-concurrently. `python -m benchmarks.peers.arq` is the submitter, with `worker` the worker.
+Otherwise its defaults, including polling every 0.5 s.
+Documented: arq-docs.helpmanual.io, "Worker" (`max_jobs`, `keep_result`, `poll_delay`). It has no bulk operation: bulk is
+sent concurrently. `python -m benchmarks.peers.arq` is the submitter, with `worker` the worker.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from arq.worker import Worker
 from benchmarks.peers.submitter import Submitter
 from benchmarks.peers.work import ATTEMPTS, RESULTS, URL, attempt_text, handle_async
 
-#: Messages sent at a time in bulk.
+#: Concurrent sends in bulk.
 AT_ONCE = 50
 
 

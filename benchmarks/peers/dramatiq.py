@@ -1,6 +1,7 @@
-"""Stock Dramatiq: RedisBroker, one process, 8 threads (the default), as `dramatiq --processes 1 --threads 8` runs it.
+"""Stock Dramatiq: RedisBroker, `dramatiq --processes 1 --threads 8` (8 threads are the default).
 
-Documented: dramatiq.io, User Guide ("Workers") and the CLI's help. There is no bulk operation: `group.run` sends one by one, as here.
+Documented: dramatiq.io, User Guide ("Workers") and the CLI's help. It has no bulk operation: `group.run` sends one by
+one, as here.
 `python -m benchmarks.peers.dramatiq` is the submitter; the dramatiq CLI imports this module as the worker.
 """
 

@@ -1,9 +1,9 @@
-"""The floor: what the Redis calls alone take. A bare loop makes the resultWatcher's calls on a backlog that Stanine's submitter queued.
+"""The floor: the time of the Redis calls alone, made in a loop as the resultWatcher makes them.
 
-Per 512 messages: XREADGROUP, the load (in a transaction GET and a HGETALL or HMGET a block), `commit_results`, `ack`; the same functions,
-keys and sizes. No Dramatiq, no NumPy, no client library, nothing scored: commands are written as bytes, and of replies only the ids of
-entries and attempts are looked at. The backlog is complete, and its attempts lie in order of arrival, so a batch's blocks are counted,
-not looked up.
+The backlog is queued by Stanine's submitter. Per 512 messages: XREADGROUP, the load (in a transaction GET and one HGETALL
+or HMGET per block), `commit_results`, `ack`; the same functions, keys and sizes. Without Dramatiq, NumPy, client library
+and scoring: commands are written as bytes, and of replies only the ids of entries and attempts are parsed. The backlog is
+complete and in order of arrival, so the blocks of a batch are computed, not looked up.
 """
 
 import os
@@ -31,21 +31,21 @@ from stanine.store.records import (
     result_start,
 )
 
-#: Messages read at once, as the resultWatcher's batches are.
+#: Messages per read, as in the resultWatcher's batches.
 BATCH = 512
 #: Scales of the instrument.
 SCALES = 5
 #: Bytes of an attempt record.
 RECORD_BYTES = TIME_BYTES + len(attempt_record(1, 1, bytes(ITEMS)))
 CONSUMER = "floor"
-#: A field that is not there.
+#: Reply for a missing field.
 NIL = b"$-1\r\n"
-#: How a reply of XREADGROUP for one stream begins: with the number of its entries.
+#: Beginning of a reply of XREADGROUP for one stream, with the number of its entries.
 _ANNOUNCED = re.compile(rb"\*1\r\n\*2\r\n\$\d+\r\n[^\r]+\r\n\*(\d+)\r\n")
 
 
 def command(*words: str | bytes | int) -> bytes:
-    """Return a command as it goes over the wire."""
+    """Return a command in the Redis protocol."""
     parts = [b"*%d\r\n" % len(words)]
     parts += [_word(word) for word in words]
     return b"".join(parts)
@@ -57,7 +57,7 @@ def _word(word: str | bytes | int) -> bytes:
 
 
 class Wire:
-    """A connection whose replies stay bytes."""
+    """A connection with unparsed replies."""
 
     def __init__(self) -> None:
         address = urlsplit(URL)
@@ -73,13 +73,13 @@ class Wire:
         self._socket.sendall(words)
 
     def skip(self, size: int) -> None:
-        """Await a reply of a known size."""
+        """Receive a reply of a known size."""
         have = 0
         while have < size:
             have += self._receive(have)
 
     def entries(self, entry: "re.Pattern[bytes]") -> list[tuple[bytes, bytes]]:
-        """Return what `entry` finds in a reply of XREADGROUP, as often as the reply announces; nothing if the queue is empty."""
+        """Return the matches of `entry` in a reply of XREADGROUP; empty if the queue is empty."""
         have = 0
         while True:
             have += self._receive(have)
@@ -102,9 +102,9 @@ class Wire:
 def load_of(
     keys: Keys, first: int, count: int, arrivals: int, change: bytes, runs: set[int]
 ) -> tuple[bytes, int]:
-    """Return the commands that load attempts which arrived one after the other, and the bytes of the reply.
+    """Return the commands that load consecutive attempts, and the size of the reply in bytes.
 
-    `arrivals`: how many attempts there are; `change`: the last change of the index; `runs`: the blocks whose records are one field.
+    `arrivals`: number of attempts; `change`: the last change of the index; `runs`: the blocks whose records are one field.
     """
     load = [command("MULTI"), command("GET", keys.index_change)]
     expected = _size(change)
@@ -149,7 +149,7 @@ def _size(data: bytes) -> int:
 
 
 def run() -> None:
-    """Drain the queue, then wait to be stopped."""
+    """Drain the queue, then wait for a signal."""
     keys = Keys(os.environ["STANINE_NAMESPACE"])
     names = queue_keys(keys.partition, SCORE_ATTEMPTS.queue)
     client = redis.Redis.from_url(URL)

@@ -1,4 +1,5 @@
-// Fastify + BullMQ on Node doing what Stanine's API does with attempts: key, validation, idempotency in bulk, record, message, token.
+// Fastify + BullMQ on Node with the work of Stanine's API for attempts: key, validation, idempotency in bulk, record,
+// message, token.
 // Documented: fastify.dev, "Validation and Serialization" (compiled JSON schemas), "Content-Type Parser"; docs.bullmq.io, addBulk.
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import Fastify from 'fastify'

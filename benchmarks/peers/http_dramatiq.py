@@ -1,8 +1,9 @@
-"""FastAPI + stock Dramatiq doing what Stanine's API does with attempts: key, validation, idempotency in bulk, record, message, token.
+"""FastAPI + stock Dramatiq with the work of Stanine's API for attempts.
 
-Documented: fastapi.tiangolo.com, "Concurrency" (`async def` with asyncio clients; plain `def` routes, run in a thread pool, for what
-blocks long); served by `uvicorn --loop uvloop --http httptools --no-access-log`, one process. Models are pydantic's, read from the bytes.
-`actor.send` blocks, since Dramatiq has no other: in an `async def` route single submissions came to 1,260/s, in a `def` route to 670/s.
+API key, validation, idempotency in bulk, record, message and token. Documented: fastapi.tiangolo.com, "Concurrency"
+(`async def` with asyncio clients; plain `def` routes, run in a thread pool, for longer blocking work); served by
+`uvicorn --loop uvloop --http httptools --no-access-log`, one process. Pydantic models parse the bytes. `actor.send`
+blocks (Dramatiq has no asynchronous one): 1,260 single submissions/s in an `async def` route, 670/s in a `def` route.
 """
 
 import hashlib
@@ -22,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from benchmarks.peers.work import ATTEMPTS, URL
 
 KEYS = "bench:keys"
-#: Lines of a bulk request handled at once.
+#: Lines of a bulk request per batch.
 GROUP = 500
 
 dramatiq.set_broker(RedisBroker(url=URL))
@@ -34,11 +35,11 @@ _allowed = hashlib.sha256(os.environ["BENCH_KEY"].encode()).digest()
 
 @dramatiq.actor
 def score_attempt(attempt: str) -> None:
-    """Only sent here."""
+    """Do nothing: the actor is only declared for sending."""
 
 
 class Strict(BaseModel):
-    """A model that refuses what it does not know."""
+    """A model that rejects unknown members."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -51,7 +52,7 @@ Answers = create_model(
 
 
 class Attempt(Strict):
-    """An attempt as sent."""
+    """A submitted attempt."""
 
     answers: Answers  # type: ignore[valid-type]
     key: Annotated[str, Field(min_length=1, max_length=64)] | None = None
@@ -60,7 +61,7 @@ class Attempt(Strict):
 
 
 async def authorize(authorization: Annotated[str, Header()] = "") -> None:
-    """Refuse callers without the key."""
+    """Reject callers without the key."""
     if not hmac.compare_digest(
         hashlib.sha256(authorization.removeprefix("Bearer ").encode()).digest(), _allowed
     ):
@@ -77,7 +78,7 @@ app = FastAPI(dependencies=[Depends(authorize)])
 
 @app.post("/v1/instruments/ipip-50/attempts", status_code=202)
 async def submit(attempt: Attempt, response: Response) -> dict[str, str]:
-    """Take one attempt."""
+    """Accept one attempt."""
     name = secrets.token_hex(16)
     await async_records.hset(ATTEMPTS, name, attempt.model_dump_json(exclude_none=True))
     score_attempt.send(name)
@@ -86,13 +87,13 @@ async def submit(attempt: Attempt, response: Response) -> dict[str, str]:
 
 
 async def body(request: Request) -> bytes:
-    """Return the body."""
+    """Return the request's body."""
     return await request.body()
 
 
 @app.post("/v1/instruments/ipip-50/bulk")
 def submit_many(text: Annotated[bytes, Depends(body)]) -> Response:
-    """Take a line an attempt."""
+    """Accept one attempt per line."""
     lines = text.splitlines()
     answers: list[dict[str, Any]] = []
     for start in range(0, len(lines), GROUP):

@@ -1,6 +1,6 @@
-"""Who is compared: how each peer's submitter and worker are started, and how many attempts each gets (its pace decides, not its result).
+"""The peers: command lines of submitter and worker, and approximate rates that size backlogs.
 
-A peer whose environment is not installed (`benchmarks/install.sh`) is left out and named.
+A peer whose environment is not installed (`benchmarks/install.sh`) is omitted and named.
 """
 
 import shutil
@@ -20,25 +20,25 @@ _MODULES = ROOT / "benchmarks" / "node_modules"
 
 @dataclass(frozen=True)
 class Peer:
-    """One of those compared."""
+    """One peer of the comparison."""
 
     name: str
     submitter: tuple[str, ...]
     worker: tuple[str, ...]
-    #: What must be there for it to run.
+    #: Paths that must exist for it to run.
     needs: tuple[Path, ...]
-    #: Packages whose versions are told, and where they are installed: a Python, or the folder of Node's modules.
+    #: Packages whose versions are reported, and their location: a Python interpreter, or a folder of Node modules.
     packages: tuple[str, ...]
     home: Path
-    #: Attempts a second that it handles, roughly: what sizes its backlog.
+    #: Approximate attempts per second; determines the size of its backlog.
     pace: int
-    #: Seconds between a submit and its result when idle, at most, roughly: what sizes the number of latencies.
+    #: Approximate maximum of seconds from submit to result when idle; determines the number of latencies.
     pick_up: float = 0.01
     submits: bool = True
 
     @property
     def is_there(self) -> bool:
-        """Tell whether it can be run here."""
+        """Return whether the peer is installed."""
         return all(path.exists() for path in self.needs) and (
             self.home != _MODULES or shutil.which("node") is not None
         )
@@ -166,7 +166,7 @@ PEERS: tuple[Peer, ...] = (
 
 
 def versions(peers: "tuple[Peer, ...]") -> dict[str, str]:
-    """Return what is installed, as "peer: package" or just the peer's name where the package is of that name."""
+    """Return installed versions by "peer: package", or by peer if the package has the same name."""
     found: dict[str, str] = {"python": sys.version.split()[0]}
     if any(peer.home == _MODULES for peer in peers):
         found["node"] = _first_line("node", "--version").removeprefix("v")

@@ -1,4 +1,4 @@
-"""RQ: SimpleWorker (no fork per job), results not kept; in bulk by `enqueue_many`, which is a pipeline.
+"""RQ: SimpleWorker (no fork per job), results not kept; bulk by `enqueue_many`, a pipeline.
 
 Documented: python-rq.org, "Workers" (SimpleWorker; "Performance Notes"), "Jobs" (`enqueue_many`, `result_ttl`).
 `python -m benchmarks.peers.rq` is the submitter, with `worker` the worker.
@@ -30,7 +30,7 @@ def add(number: int, text: bytes) -> None:
 
 
 def add_many(attempts: list[tuple[int, bytes]]) -> None:
-    """Store attempts at once and send their messages at once."""
+    """Store attempts and send their messages, each in one pipeline."""
     records.hset(ATTEMPTS, mapping=dict(attempts))
     queue.enqueue_many(
         [

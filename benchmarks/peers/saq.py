@@ -1,7 +1,7 @@
 """SAQ on Redis: one process, 100 jobs at a time (default 10), results not kept, uvloop.
 
-Documented: saq-py.readthedocs.io (Worker's `concurrency`, a job's `ttl`); there is no bulk operation without waiting for results: many are
-enqueued concurrently. `python -m benchmarks.peers.saq` is the submitter, with `worker` the worker.
+Documented: saq-py.readthedocs.io (Worker's `concurrency`, a job's `ttl`); it has no bulk operation without waiting for
+results: bulk is enqueued concurrently. `python -m benchmarks.peers.saq` is the submitter, with `worker` the worker.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from saq import Queue, Worker
 from benchmarks.peers.submitter import Submitter
 from benchmarks.peers.work import ATTEMPTS, RESULTS, URL, attempt_text, handle_async
 
-#: Messages sent at a time in bulk.
+#: Concurrent sends in bulk.
 AT_ONCE = 50
 
 
@@ -51,7 +51,7 @@ async def work() -> None:
     logging.getLogger("saq").setLevel(logging.ERROR)
     records: Any = redis.asyncio.Redis.from_url(URL)
 
-    async def score_attempt(context: Any, *, number: int) -> None:  # noqa: ARG001 - SAQ hands it over
+    async def score_attempt(context: Any, *, number: int) -> None:  # noqa: ARG001 - SAQ passes it
         await handle_async(records, number)
 
     await Worker(

@@ -1,10 +1,10 @@
-"""Slices of work for server_time.py: submits and commits some attempts whenever a line on standard input asks for it, and tells the time.
+"""Slices of work for server_time.py: submit and commit attempts by orders on standard input.
 
     {"do": "empty"}                     empty the server and prepare it                   -> {}
-    {"do": "slice", "batches": 4}       submit so many calls of BATCH, then commit them   -> {"submit": s, "drain": s}
+    {"do": "slice", "batches": 4}       submit 4 calls of BATCH, then commit them         -> {"submit": s, "drain": s}
 
-The seconds are those of the server's main thread. What is done in them is the version's own (store_0_1.py, store_now.py); this module
-imports nothing of Stanine.
+The seconds are those of the server's main thread. The work is defined by each version (store_0_1.py, store_now.py); this
+module imports nothing of Stanine.
 """
 
 import json
@@ -15,12 +15,12 @@ from typing import Any
 from benchmarks.machine import main_thread_seconds
 from benchmarks.peers.work import ITEMS, answer
 
-#: Attempts a call, and scales of the instrument.
+#: Attempts per call, and scales of the instrument.
 BATCH, SCALES = 512, 5
 
 
 def codes_of(number: int) -> bytes:
-    """Return the packed answers of attempt `number`: an option's place is its value less one, 255 an omitted answer."""
+    """Return the packed answers of attempt `number`: option value minus one; 255 if missing."""
     return bytes(
         255 if (value := answer(number, item)) is None else value - 1 for item in range(ITEMS)
     )
@@ -33,7 +33,7 @@ async def obey(
     submit: Callable[[list[Any]], Awaitable[list[bytes]]],
     drain: Callable[[list[bytes]], int],
 ) -> None:
-    """Obey until standard input ends. `make` makes attempt `number`; `drain` returns how many results were committed."""
+    """Execute orders until standard input ends. `make`: attempt by number; `drain`: commit count."""
     number = 0
     _say({"ready": True})
     for line in sys.stdin:

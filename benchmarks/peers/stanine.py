@@ -1,6 +1,7 @@
-"""Stanine: the submitter is the store as the API uses it, one message an attempt; the worker is `python -m stanine.result_watcher` itself.
+"""Stanine: the submitter uses the store as the API does; the worker is the resultWatcher.
 
-Submitting is one function call that writes the record and its message. `python -m benchmarks.peers.stanine` is the submitter.
+Submitting is one function call that writes the record and its message, one message per attempt.
+`python -m benchmarks.peers.stanine` is the submitter, `python -m stanine.result_watcher` the worker.
 """
 
 import hashlib
@@ -23,19 +24,19 @@ from stanine.store.durability import Writer
 from stanine.store.keys import Keys
 from stanine.store.records import RANDOM_BYTES, id_random, key_space_digest, place
 
-#: The code of an omitted answer.
+#: The code of a missing answer.
 OMITTED = 255
 _KEY_SPACE = key_space_digest("bench")
 
 
 def codes_of(number: int, items: int = ITEMS) -> bytes:
-    """Return the packed answers of attempt `number`: an option's place is its value less one."""
+    """Return the packed answers of attempt `number`: option value minus one."""
     answers = (answer(number, item) for item in range(items))
     return bytes(OMITTED if value is None else value - 1 for value in answers)
 
 
 def submission(number: int, *, with_key: bool = False) -> Submission:
-    """Return attempt `number`, checked and packed as the API hands it to the store; `with_key`: a UUID."""
+    """Return attempt `number` as the API passes it to the store; `with_key`: with a UUID as key."""
     chance = random.Random(number)
     codes = codes_of(number)
     return Submission(
@@ -75,7 +76,7 @@ async def submit() -> None:
     def is_stored(number: int) -> bool:
         block, slot = place(
             number
-        )  # submitted by this process alone, attempt `number` is the one that arrived as `number`
+        )  # this process is the only submitter, so `number` is the arrival number
         return any(look.hmget(keys.results(block), [RUN_FIELD, slot]))
 
     await Submitter(add, add_many, submission, is_stored).run()

@@ -1,6 +1,6 @@
-"""Stanine's store as it was in version 0.1, for server_time.py: run with that version's `services` first in PYTHONPATH.
+"""Stanine's store of version 0.1, for server_time.py.
 
-The types are those of that version, not of this tree: hence `Any`.
+Run with that version's `services` first in PYTHONPATH; its types are not available in this tree: hence `Any`.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ RANDOM_BYTES = 12
 
 
 def submission(number: int) -> Any:
-    """Return attempt `number` with a UUID as its key."""
+    """Return attempt `number` with a UUID as key."""
     chance = random.Random(number)
     codes = codes_of(number)
     make: Any = attempts.Submission
@@ -38,7 +38,7 @@ def submission(number: int) -> Any:
 
 
 async def main() -> None:
-    """Obey."""
+    """Execute orders."""
     keys = Keys("bench")
     client, async_client = redis.Redis.from_url(URL), connect_async(URL)
     broker = StreamsBroker(url=URL, namespace=keys.partition)

@@ -1,4 +1,4 @@
-"""Stanine's store as it is, for server_time.py; store_0_1.py does the same in version 0.1."""
+"""Stanine's present store, for server_time.py; store_0_1.py is its counterpart in version 0.1."""
 
 import asyncio
 from typing import Any
@@ -17,13 +17,13 @@ from stanine.store.keys import Keys
 from stanine.store.records import result_start
 from stanine.store.results import Results
 
-#: Number and token of a change of the index: a view, which the functions check.
+#: Number and token of an index change: a view of the index, which the functions check.
 NUMBER, TOKEN = "1", "0123456789abcdef"
 VIEW = f"{NUMBER} {TOKEN}"
 
 
 async def main() -> None:
-    """Obey."""
+    """Execute orders."""
     keys = Keys("bench")
     client: Any = redis.Redis.from_url(URL)
     store = attempts_of(URL, keys)

@@ -1,4 +1,4 @@
-// The submitting process of a Node peer. Orders and answers: submitter.py.
+// The submitter process of a Node peer. Orders and replies: submitter.py.
 import { createInterface } from 'node:readline'
 import { setTimeout as pause } from 'node:timers/promises'
 

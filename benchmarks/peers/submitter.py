@@ -1,10 +1,11 @@
-"""The submitting process of a Python peer: obeys one JSON line after another on standard input, answers each on standard output.
+"""The submitter process of a Python peer: executes JSON orders from standard input.
 
     {"do": "add", "first": 0, "count": 100}        submit one by one          -> {"seconds": …}
     {"do": "add_many", "first": 0, "count": 100}   submit in bulk             -> {"seconds": …}
-    {"do": "latency", "first": 0, "gaps": [s, …]}  pause, submit, look until the result is there, for each -> {"ms": […]}
+    {"do": "latency", "first": 0, "gaps": [s, …]}  pause, submit, poll until the result is stored, for each -> {"ms": […]}
 
-Only submitting is timed, not the making of what is submitted. `submitter.mjs` is the same for Node.
+One JSON line per order and per reply (on standard output). Only submitting is timed, not the preparation of attempts.
+`submitter.mjs` is the same for Node.
 """
 
 import asyncio
@@ -15,18 +16,18 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-#: Attempts handed to the peer's bulk operation at once.
+#: Attempts per call of the peer's bulk operation.
 BULK = 1000
-#: Seconds after which a result that is not there is given up.
+#: Seconds until a missing result is an error.
 PATIENCE = 60.0
 
-#: Submits the attempts (number, text), the first form one, the second many.
+#: Functions that submit attempts (number, text): one, or many.
 Add = Callable[[int, Any], Awaitable[None] | None]
 AddMany = Callable[[list[tuple[int, Any]]], Awaitable[None] | None]
 
 
 class Submitter:
-    """Obeys; `make` makes what is submitted as attempt `number`, `is_stored` looks once for its result."""
+    """Executes orders; `make` prepares attempt `number`, `is_stored` queries its result once."""
 
     def __init__(
         self,
@@ -41,7 +42,7 @@ class Submitter:
         self._is_stored = is_stored
 
     async def run(self) -> None:
-        """Obey until standard input ends."""
+        """Execute orders until standard input ends."""
         loop = asyncio.get_running_loop()
         print(json.dumps({"ready": True}), flush=True)
         while line := await loop.run_in_executor(None, sys.stdin.readline):

@@ -1,8 +1,10 @@
-"""taskiq on Redis Streams: one worker process, 100 tasks at a time (its defaults), no result backend, uvloop, arguments not parsed anew.
+"""taskiq on Redis Streams: one worker process, 100 concurrent tasks, no result backend, uvloop.
 
-Documented: taskiq-python.github.io, "Available brokers" (RedisStreamBroker) and "CLI" (`--workers`, `--max-async-tasks`, `--no-parse`).
-There is no bulk operation: many are kicked concurrently. The stream is read from its beginning (`consumer_id`), or what was sent before
-the first worker would be skipped. `python -m benchmarks.peers.taskiq` is the submitter; the taskiq CLI imports this module as the worker.
+One process and 100 tasks are its defaults; `--no-parse` disables the conversion of arguments. Documented:
+taskiq-python.github.io, "Available brokers" (RedisStreamBroker) and "CLI" (`--workers`, `--max-async-tasks`,
+`--no-parse`). It has no bulk operation: bulk is kicked concurrently. The stream is read from its beginning
+(`consumer_id`), otherwise messages sent before the first worker would be skipped. `python -m benchmarks.peers.taskiq` is
+the submitter; the taskiq CLI imports this module as the worker.
 """
 
 import asyncio
@@ -16,7 +18,7 @@ from taskiq_redis import RedisStreamBroker
 from benchmarks.peers.submitter import Submitter
 from benchmarks.peers.work import ATTEMPTS, RESULTS, URL, attempt_text, handle_async
 
-#: Messages sent at a time in bulk.
+#: Concurrent sends in bulk.
 AT_ONCE = 50
 
 broker = RedisStreamBroker(URL, consumer_id="0")
@@ -51,7 +53,7 @@ async def submit() -> None:
 
 
 if __name__ == "__main__":
-    # The task's name is that of the module the worker imports, not "__main__".
+    # The task is named after the module that the worker imports, not "__main__".
     from benchmarks.peers.taskiq import submit as submit_as_imported
 
     uvloop.run(submit_as_imported())

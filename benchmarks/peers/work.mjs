@@ -1,4 +1,4 @@
-// The work that every Node peer does with a message: load an attempt, score it, store its result once. The same as work.py.
+// The work of every Node peer for a message: load an attempt, score it, store its result once. The same as work.py.
 export const URL = process.env.BENCH_URL
 export const ATTEMPTS = 'bench:attempts'
 export const RESULTS = 'bench:results'

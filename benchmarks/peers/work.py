@@ -1,7 +1,7 @@
-"""The work that every Python peer does with a message: load an attempt, score it, store its result once.
+"""The work of every Python peer for a message: load an attempt, score it, store its result once.
 
-Plain Python as a user would write it, with the fastest JSON library there is. `work.mjs` is the same in JavaScript; compare.py checks
-every result of both. The instrument's scales come from compare.py, in the environment: peers do not import Stanine.
+Plain Python as a user would write it, with the fastest JSON library. `work.mjs` is the same in JavaScript; compare.py
+checks every result of both. compare.py passes the instrument's scales in the environment: peers do not import Stanine.
 """
 
 import json
@@ -10,22 +10,22 @@ from typing import Any
 
 import msgspec
 
-#: Where the server is, as redis://host:port/0.
+#: URL of the server, redis://host:port/0.
 URL = os.environ.get("BENCH_URL", "")
-#: Attempts and results as users keep them without Stanine: JSON texts, a field of a hash each, so that the results are counted at no cost.
+#: Hashes of attempts and results as JSON texts, a usual layout without Stanine; HLEN counts the results at no cost.
 ATTEMPTS, RESULTS = "bench:attempts", "bench:results"
-#: How often a result was there already: what was delivered twice.
+#: Counter of results that existed already: duplicate deliveries.
 TWICE = "bench:twice"
-#: Items of the form; growth.py varies them.
+#: Number of items of the form; varied by growth.py.
 ITEMS = int(os.environ.get("BENCH_ITEMS", "50"))
 
 _scales: list[dict[str, Any]] = json.loads(os.environ.get("BENCH_SCALES", "[]"))
-#: Per scale: id, (item, whether reverse-keyed), fewest valid.
+#: Per scale: id, (item, whether reverse-keyed), minimum of answers.
 SCALES = [
     (scale["id"], [(item, reverse) for item, reverse in scale["items"]], scale["minValid"])
     for scale in _scales
 ]
-#: Lowest plus highest option: what a reverse-keyed answer is taken from.
+#: Lowest plus highest option; minus the answer of a reverse-keyed item.
 MIRROR = 6
 
 _read = msgspec.json.Decoder(dict[str, Any]).decode
@@ -33,14 +33,14 @@ _write = msgspec.json.Encoder().encode
 
 
 def answer(number: int, item: int) -> int | None:
-    """Return what attempt `number` answers to an item, from 1 to 5, or None (1 in 50): the same in every language."""
+    """Return attempt `number`'s answer to an item, 1 to 5 or None (1 in 50); equal in work.mjs."""
     if (number + item) % 50 == 49:
         return None
     return (number * 31 + item * 17 + (number // 7) * item) % 5 + 1
 
 
 def attempt_text(number: int) -> bytes:
-    """Return an attempt as it is sent and stored."""
+    """Return an attempt as submitted and stored."""
     answers = {
         f"i{item + 1}": value
         for item in range(ITEMS)
@@ -50,7 +50,7 @@ def attempt_text(number: int) -> bytes:
 
 
 def score(text: bytes) -> bytes:
-    """Score an attempt: the mean of what was answered, reverse-keyed items mirrored, none where too few were."""
+    """Score an attempt: mean of the answers, reverse-keyed items inverted; None if too few."""
     answers = _read(text)["answers"]
     result = {}
     for scale, items, fewest in SCALES:

@@ -3,10 +3,10 @@ The server's aclfile, from files/acl/users.yaml. Passwords appear as SHA-256 onl
 
   include "stanine.acl.file" (dict "root" $ "namespace" "stanine" "passwords" (dict "api" (list "new" "old") …) "withOperator" true "oldServer" false)
 
-passwords     by user, each a list: all of them are taken, so that a password changes without a moment in which nobody gets in. A user without
-              any is left out.
-withOperator  whether the operator loads the function libraries; if not, the services may.
-oldServer     the server is a Redis before 7.2, which may not even be told of newer commands.
+passwords     by user, each a list: all of them are valid, so that a password can change without rejected connections. A user
+              without passwords is omitted.
+withOperator  whether the operator loads the function libraries; if not, the services are permitted to.
+oldServer     the server is a Redis before 7.2, which rejects an aclfile with newer commands.
 */}}
 {{- define "stanine.acl.file" -}}
 {{- $given := . -}}

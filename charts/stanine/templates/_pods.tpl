@@ -1,4 +1,4 @@
-{{/* What pods share. Each takes (dict "root" . "component" "api" "values" .Values.api). */}}
+{{/* Parts of pod templates. Each takes (dict "root" . "component" "api" "values" .Values.api). */}}
 
 {{/* Annotations and labels of a pod. */}}
 {{- define "stanine.podMetadata" -}}
@@ -11,7 +11,7 @@ annotations:
 {{- end }}
 {{- end -}}
 
-{{/* Where a pod runs and as whom: the pod security standard `restricted`. */}}
+{{/* Scheduling and security context of a pod: the pod security standard `restricted`. */}}
 {{- define "stanine.podPlacement" -}}
 {{- with .root.Values.imagePullSecrets }}
 imagePullSecrets:
@@ -36,7 +36,7 @@ priorityClassName: {{ . | quote }}
 {{- end }}
 {{- end -}}
 
-{{/* Pods of one component go to different nodes and zones if they can. */}}
+{{/* Spread the pods of one component over nodes and zones if possible. */}}
 {{- define "stanine.topologySpread" -}}
 topologySpreadConstraints:
 {{- with .values.topologySpreadConstraints }}
@@ -54,13 +54,13 @@ topologySpreadConstraints:
 {{- end }}
 {{- end -}}
 
-{{/* What a container may do: nothing beyond its own process. */}}
+{{/* Security context of a container. */}}
 {{- define "stanine.containerSecurity" -}}
 securityContext:
   {{- toYaml .root.Values.pods.containerSecurityContext | nindent 2 }}
 {{- end -}}
 
-{{/* Mounts and volumes; `volumes` and `mounts` are the component's own. */}}
+{{/* Mounts and volumes; `volumes` and `mounts` are those of the component. */}}
 {{- define "stanine.mounts" -}}
 volumeMounts:
   - {name: tmp, mountPath: /tmp}
@@ -89,7 +89,7 @@ volumes:
   {{- end }}
 {{- end -}}
 
-{{/* The environment: the chart's own variables, over them pods.extraEnv, over them the component's extraEnv; each name once. */}}
+{{/* The environment: the chart's variables, overridden by pods.extraEnv, then by the component's extraEnv; each name once. */}}
 {{- define "stanine.env" -}}
 {{- $env := dict -}}
 {{- if .redis }}{{ $env = merge (include "stanine.redis.env" . | fromYaml) $env }}{{ end -}}
@@ -102,7 +102,7 @@ volumes:
 {{- end -}}
 {{- end -}}
 env:
-{{- /* variables taken from elsewhere come first, since others may refer to them as $(NAME) */}}
+{{- /* variables with valueFrom precede others, which may refer to them as $(NAME) */}}
 {{- range $name, $value := $env }}{{ if kindIs "map" $value }}
   - name: {{ $name | quote }}
     {{- toYaml $value | nindent 4 }}
@@ -117,12 +117,12 @@ envFrom:
 {{- end }}
 {{- end -}}
 
-{{/* A value as text. Helm reads every number of a values file as a float, and would write 10000000 as 1e+07. */}}
+{{/* A value as text. Helm parses every number of a values file as a float and would write 10000000 as 1e+07. */}}
 {{- define "stanine.text" -}}
 {{- if and (kindIs "float64" .) (eq . (floor .)) }}{{ int64 . }}{{ else }}{{ . }}{{ end -}}
 {{- end -}}
 
-{{/* OpenTelemetry: where spans go, and as whom. */}}
+{{/* OpenTelemetry: endpoint, sampler and resource attributes. */}}
 {{- define "stanine.otel.env" -}}
 {{- with .root.Values.otel }}
 {{- if .enabled }}
@@ -149,7 +149,7 @@ OTEL_SDK_DISABLED: "true"
 {{- end }}
 {{- end -}}
 
-{{/* Replicas: left out where an autoscaler decides, so that an upgrade does not undo it. */}}
+{{/* Replicas: omitted with an autoscaler, so that an upgrade does not undo its decision. */}}
 {{- define "stanine.replicas" -}}
 {{- if not (or (dig "autoscaling" "enabled" false .values) (dig "keda" "enabled" false .values)) -}}
 replicas: {{ .values.replicas }}

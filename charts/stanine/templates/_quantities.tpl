@@ -1,6 +1,6 @@
 {{/*
-A size as a number of bytes, 0 if it is written in a way that this does not know. Redis' units (640mb) and those of Kubernetes (1Gi) have no
-word in common that means two things, but for small m and k, which Kubernetes hardly uses here.
+A size in bytes; 0 for an unknown notation. Units of Redis (640mb) and Kubernetes (1Gi) do not conflict, except lower-case m and k, which
+Kubernetes hardly uses for sizes.
 */}}
 {{- define "stanine.bytes" -}}
 {{- $text := include "stanine.text" . -}}

@@ -1,4 +1,4 @@
-{{/* Where Redis is, and as whom each component logs in. */}}
+{{/* Address of Redis and credentials of each component. */}}
 
 {{- define "stanine.redis.host" -}}
 {{- if .Values.valkey.enabled }}{{ include "stanine.fullname" . }}-valkey{{ else }}{{ .Values.externalRedis.host }}{{ end -}}
@@ -8,10 +8,10 @@
 {{- if .Values.valkey.enabled }}6379{{ else }}{{ .Values.externalRedis.port }}{{ end -}}
 {{- end -}}
 
-{{/* Where TLS files of an external Redis are mounted. */}}
+{{/* Mount path of the TLS files of an external Redis. */}}
 {{- define "stanine.redis.tlsPath" -}}/etc/stanine/redis-tls{{- end -}}
 
-{{/* The address, without credentials: those come in variables of their own. */}}
+{{/* The address without credentials, which have separate variables. */}}
 {{- define "stanine.redis.url" -}}
 {{- if .Values.valkey.enabled -}}
 redis://{{ include "stanine.redis.host" . }}:6379/0
@@ -37,7 +37,7 @@ redis://{{ include "stanine.redis.host" . }}:6379/0
 {{- end -}}
 {{- end -}}
 
-{{/* The Secret that holds the passwords; empty if there are none. */}}
+{{/* The Secret of the passwords; empty without passwords. */}}
 {{- define "stanine.redis.secretName" -}}
 {{- if .Values.valkey.enabled -}}
 {{- .Values.valkey.auth.existingSecret | default (printf "%s-redis" (include "stanine.fullname" .)) -}}
@@ -46,7 +46,7 @@ redis://{{ include "stanine.redis.host" . }}:6379/0
 {{- end -}}
 {{- end -}}
 
-{{/* The users of Redis: one for each process, one for a person, and one for KEDA. */}}
+{{/* The Redis users: one for each process, one for the command line, and one for KEDA. */}}
 {{- define "stanine.redis.users" -}}
 api index-watcher result-watcher operator cli keda
 {{- end -}}
@@ -59,15 +59,15 @@ api index-watcher result-watcher operator cli keda
 {{- if or .root.Values.valkey.enabled .root.Values.externalRedis.userPerService }}{{ .component }}-username{{ else }}{{ .root.Values.externalRedis.usernameKey }}{{ end -}}
 {{- end -}}
 
-{{/* Where a component's user name and password are mounted, and the sentinels'. As files they change with their Secret, without a restart. */}}
+{{/* Mount paths of a component's user name and password, and the sentinels'. Files follow their Secret without a restart. */}}
 {{- define "stanine.redis.loginPath" -}}/etc/stanine/redis-login{{- end -}}
 
-{{/* Whether the sentinels have a Secret of their own. */}}
+{{/* Whether the sentinels have a separate Secret. */}}
 {{- define "stanine.redis.sentinelSecret" -}}
 {{- if and (not .Values.valkey.enabled) .Values.externalRedis.sentinel.enabled }}{{ .Values.externalRedis.sentinel.existingSecret }}{{ end -}}
 {{- end -}}
 
-{{/* The environment that leads a component to Redis. (dict "root" . "component" "api") */}}
+{{/* The environment variables for a component's connection to Redis. (dict "root" . "component" "api") */}}
 {{- define "stanine.redis.env" -}}
 {{- $path := include "stanine.redis.loginPath" .root -}}
 STANINE_REDIS_URL: {{ include "stanine.redis.url" .root | quote }}
@@ -86,14 +86,14 @@ STANINE_SENTINEL_PASSWORD_FILE: {{ $path }}/sentinel-password
 {{- end }}
 {{- end -}}
 
-{{/* Keys of the Secret with TLS files that are given, each also the name of a file. */}}
+{{/* Configured keys of the Secret with TLS files; each is also a file name. */}}
 {{- define "stanine.redis.tlsKeys" -}}
 {{- if and (not .Values.valkey.enabled) .Values.externalRedis.tls.enabled .Values.externalRedis.tls.existingSecret -}}
 {{- with .Values.externalRedis.tls }}{{ join " " (compact (list .caKey .certificateKey .privateKeyKey)) }}{{ end -}}
 {{- end -}}
 {{- end -}}
 
-{{/* What a component mounts to log in. (dict "root" . "component" "api") */}}
+{{/* Mounts of a component's credentials. (dict "root" . "component" "api") */}}
 {{- define "stanine.redis.mounts" -}}
 {{- if or (include "stanine.redis.secretName" .root) (include "stanine.redis.sentinelSecret" .root) }}
 - {name: redis-login, mountPath: {{ include "stanine.redis.loginPath" .root }}, readOnly: true}
@@ -139,7 +139,7 @@ STANINE_SENTINEL_PASSWORD_FILE: {{ $path }}/sentinel-password
 {{- end }}
 {{- end -}}
 
-{{/* Environment of a service changes only by a restart: a hash of what it is made from. Passwords are no part of it: they are files. */}}
+{{/* Hash of a service's environment, which changes only by a restart. Passwords are excluded: they are files. */}}
 {{- define "stanine.redis.checksum" -}}
 {{ include "stanine.redis.url" . | sha256sum | trunc 16 }}
 {{- end -}}

@@ -1,7 +1,7 @@
 {{/*
-Texts that were given as numbers: `--set valkey.image.tag=9` and a values file's `tag: 9` make a number, where Kubernetes wants a text. Every template
-begins with this, so that all of them see texts. files/texts.yaml says which values are texts; it is made with the schema
-(`python -m charts.values_model`).
+Texts given as numbers: `--set valkey.image.tag=9` and a values file's `tag: 9` are numbers where Kubernetes requires a text. Every template
+includes this first, so that all of them get texts. files/texts.yaml lists the values that are texts; it is generated with the
+schema (`python -m charts.values_model`).
 */}}
 {{- define "stanine.texts" -}}
 {{- if not (hasKey .Values "areTexts") -}}
@@ -11,8 +11,8 @@ begins with this, so that all of them see texts. files/texts.yaml says which val
 {{- end -}}
 
 {{/*
-Turns numbers into texts, within a map and in place. `shape` says of each name (`*`: of every name) what is there: `text`, a shape, or a list with
-the shape of its items.
+Converts numbers to texts in a map, in place. `shape` states the type of each name (`*`: every name): `text`, a shape, or a list with the
+shape of its items.
 */}}
 {{- define "stanine.texts.within" -}}
 {{- $numbers := list "int" "int64" "float64" "bool" -}}

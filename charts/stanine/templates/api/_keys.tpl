@@ -5,7 +5,7 @@
 {{ include "stanine.fullname" . }}-admin-key
 {{- end -}}
 
-{{/* The Secret with the key that `helm test` uses; empty if there is none. */}}
+{{/* The Secret with the key for `helm test`; empty without one. */}}
 {{- define "stanine.smokeTest.key" -}}
 {{- if .Values.smokeTest.existingSecret }}{{ .Values.smokeTest.existingSecret }}
 {{- else if and (not .Values.api.keys.existingSecret) .Values.api.keys.generateAdminKey }}{{ include "stanine.keys.adminSecretName" . }}{{ end -}}

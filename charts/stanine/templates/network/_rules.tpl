@@ -1,4 +1,4 @@
-{{/* Rules that several policies share, as lists. */}}
+{{/* Rules of several policies, as lists. */}}
 
 {{/* Pods of a component. (dict "root" . "component" "valkey") */}}
 {{- define "stanine.network.pods" -}}
@@ -7,7 +7,7 @@
       {{- include "stanine.selectorLabels" . | nindent 6 }}
 {{- end -}}
 
-{{/* To the names of services. */}}
+{{/* To DNS. */}}
 {{- define "stanine.network.toDns" -}}
 - ports:
     {{- range .Values.networkPolicy.dnsPorts }}
@@ -43,7 +43,7 @@
 {{- end }}
 {{- end -}}
 
-{{/* To the receiver of traces. */}}
+{{/* To the trace receiver. */}}
 {{- define "stanine.network.toOtel" -}}
 {{- if .Values.otel.enabled -}}
 {{- $url := .Values.otel.endpoint -}}
@@ -56,7 +56,7 @@
 {{- end }}
 {{- end -}}
 
-{{/* To the Kubernetes API, whose address is no pod's. */}}
+{{/* To the Kubernetes API, which cannot be selected as a pod. */}}
 {{- define "stanine.network.toKubernetes" -}}
 - ports:
     {{- range .Values.networkPolicy.kubernetesApiPorts }}
@@ -68,7 +68,7 @@
   {{- end }}
 {{- end -}}
 
-{{/* The head of a policy. (dict "root" . "component" "api") */}}
+{{/* Metadata and selector of a policy. (dict "root" . "component" "api") */}}
 {{- define "stanine.network.head" -}}
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy

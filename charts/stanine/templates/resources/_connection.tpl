@@ -1,4 +1,4 @@
-{{/* Where Redis is, as a RedisConfig says it; as whom: the operator. */}}
+{{/* The connection of a RedisConfig: address of Redis and credentials of the operator. */}}
 {{- define "stanine.redis.connection" -}}
 {{- $context := dict "root" . "component" "operator" -}}
 {{- $external := .Values.externalRedis -}}
@@ -14,7 +14,7 @@ sentinel:
   passwordSecretRef: {name: {{ . | quote }}, key: {{ $external.sentinel.passwordKey | quote }}}
   {{- end }}
 {{- else -}}
-{{- /* with its namespace: an operator of the whole cluster is in another */}}
+{{- /* with its namespace: an operator for the whole cluster runs in another */}}
 host: {{ printf "%s%s" (include "stanine.redis.host" .) (ternary (printf ".%s.svc" .Release.Namespace) "" .Values.valkey.enabled) | quote }}
 port: {{ include "stanine.redis.port" . }}
 {{- end }}

@@ -1,4 +1,4 @@
-{{/* The lines of the server's configuration file, as a map. What a RedisConfig's `server` sets is changed while it runs, over this. */}}
+{{/* The directives of the server's configuration file, as a map. A RedisConfig's `server` overrides them at run time. */}}
 {{- define "stanine.valkey.settings" -}}
 {{- $lines := dict
   "bind" "* -::*"

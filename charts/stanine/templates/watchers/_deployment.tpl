@@ -45,13 +45,13 @@ spec:
           {{- include "stanine.env" . | nindent 10 }}
           ports:
             - {name: health, containerPort: 8081}
-          # whether its own loops turn; says nothing of Redis
+          # whether its event loops run; independent of Redis
           livenessProbe:
             httpGet: {path: /healthz, port: health}
             periodSeconds: 10
             timeoutSeconds: 5
             failureThreshold: 6
-          # whether it takes work
+          # whether it accepts work
           readinessProbe:
             httpGet: {path: /readyz, port: health}
             periodSeconds: 2
