@@ -140,25 +140,25 @@ class Comparison:
     def run(self, modes: Sequence[str]) -> None:
         """Measure."""
         start = time.perf_counter()
-        for turn in range(self.plan.rounds):
+        for index in range(self.plan.rounds):
             for mode in modes:
                 set_appendfsync(self.client, mode)
-                for peer in self._order(turn, mode, modes):
+                for peer in self._order(index, mode, modes):
                     began = time.perf_counter()
                     if self.plan.limit and began - start > self.plan.limit:
                         self.skipped.append(f"{peer.name}, appendonly {mode}")
                         continue
                     try:
-                        told = self._measure(peer, mode, with_latency=mode == modes[0])
+                        outcome = self._measure(peer, mode, with_latency=mode == modes[0])
                     except (RuntimeError, TimeoutError, redis.RedisError) as error:
-                        self.faults[peer.name] = told = f"failed: {error}"
+                        self.faults[peer.name] = outcome = f"failed: {error}"
                     note(
-                        f"round {turn + 1} appendonly {mode:8} {peer.name:14} {time.perf_counter() - began:5.1f} s  {told}"
+                        f"round {index + 1} appendonly {mode:8} {peer.name:14} {time.perf_counter() - began:5.1f} s  {outcome}"
                     )
 
-    def _order(self, turn: int, mode: str, modes: Sequence[str]) -> list[Peer]:
+    def _order(self, index: int, mode: str, modes: Sequence[str]) -> list[Peer]:
         """Return the round's peers in order; a quick run limits the second mode to those in BARS."""
-        order = [*self.peers[turn % len(self.peers) :], *self.peers[: turn % len(self.peers)]]
+        order = [*self.peers[index % len(self.peers) :], *self.peers[: index % len(self.peers)]]
         named = {"stanine", *(peer for _, peer, _, _ in BARS)}
         return (
             order

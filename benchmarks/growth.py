@@ -250,12 +250,14 @@ def _rounds(
     rounds: int,
     figures: dict[str, dict[str, dict[str, list[float]]]],
 ) -> None:
-    for turn in range(rounds):
+    for index in range(rounds):
         for case in wanted:
             found = growth.drain(case)
-            told = f"{found['per_second']:,.0f}/s, worker {found['worker_mib']:.0f} MiB"
+            outcome = f"{found['per_second']:,.0f}/s, worker {found['worker_mib']:.0f} MiB"
             print(
-                f"round {turn + 1} {case.series} {case.value}: {told}", file=sys.stderr, flush=True
+                f"round {index + 1} {case.series} {case.value}: {outcome}",
+                file=sys.stderr,
+                flush=True,
             )
             at = figures.setdefault(case.series, {}).setdefault(case.value, {})
             for what, value in found.items():

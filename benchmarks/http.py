@@ -267,10 +267,10 @@ def measure(servers: list[Served], seconds: float, rounds: int) -> dict[str, Any
     with tempfile.TemporaryDirectory(prefix="stanine-bench-") as directory, running() as server:
         measuring = Measuring(server.url, Path(directory), seconds)
         set_appendfsync(measuring.client, "everysec")
-        for turn in range(rounds):
-            for served in servers[turn % len(servers) :] + servers[: turn % len(servers)]:
-                told = measuring.measure(served)
-                print(f"round {turn + 1} {served.name:18} {told}", file=sys.stderr, flush=True)
+        for index in range(rounds):
+            for served in servers[index % len(servers) :] + servers[: index % len(servers)]:
+                outcome = measuring.measure(served)
+                print(f"round {index + 1} {served.name:18} {outcome}", file=sys.stderr, flush=True)
         version = machine.server_version(measuring.client)
     figures = measuring.figures
     single, bulk, alone = (figures[f"{how}_per_second"] for how in ("single", "bulk", "sequential"))

@@ -56,7 +56,7 @@ def drive(
     }
     calls = min(SLICE, max(1, attempts // BATCH))
     slices = max(1, attempts // (calls * BATCH))
-    for turn in range(rounds):
+    for index in range(rounds):
         found: dict[str, Any] = {
             way: dict.fromkeys(("submit_us", "drain_us", "total_us"), 0.0) for way in orders
         }
@@ -73,8 +73,8 @@ def drive(
         for each in found.values():
             each["total_us"] = each["submit_us"] + each["drain_us"]
         found["ratio"] = {what: found["now"][what] / found["0.1"][what] for what in found["now"]}
-        told = ", ".join(f"{way} {each['total_us']:.3g}" for way, each in found.items())
-        print(f"round {turn + 1} {name}: {told}", file=sys.stderr, flush=True)
+        outcome = ", ".join(f"{way} {each['total_us']:.3g}" for way, each in found.items())
+        print(f"round {index + 1} {name}: {outcome}", file=sys.stderr, flush=True)
         for way, each in found.items():
             for what, value in each.items():
                 figures[way][what].append(value)

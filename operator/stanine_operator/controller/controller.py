@@ -343,7 +343,7 @@ class Controller:
         return self.observe(found)
 
     async def _begin_history(self) -> None:
-        """Replace the cache by the API server's lists, whatever the versions; restart the watch.
+        """Replace the cache by the API server's lists, regardless of versions; restart the watch.
 
         Raises ClusterError; the next check continues.
         """

@@ -32,7 +32,7 @@ class Lease(msgspec.Struct, frozen=True):
     uid: str
     version: str
     created: str
-    #: The operator that holds the lease and its process; empty if nobody holds it.
+    #: The operator that holds the lease and its process; empty without a holder.
     holder: str
     process: str = ""
     renewed: str = ""
@@ -56,7 +56,7 @@ def observe_lease(before: ObservedLease | None, lease: Lease, now: float) -> Obs
 
 
 def read_lease(body: Mapping[str, Any]) -> Lease:
-    """Parse a Lease object; missing fields mean that nobody holds it."""
+    """Parse a Lease object; missing fields mean that it has no holder."""
     metadata, spec = body.get("metadata") or {}, body.get("spec") or {}
     holder, _, process = str(spec.get("holderIdentity") or "").rpartition(_SEPARATOR)
     return Lease(

@@ -30,7 +30,7 @@ def next_pause(failures: int, random: float) -> float:
 class WorkQueue(Generic[K]):
     """Keys ordered by due time.
 
-    A key in progress is not handed out; if enqueued meanwhile, it is due when done.
+    A key in progress is not handed out; if enqueued during that time, it is due when done.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:

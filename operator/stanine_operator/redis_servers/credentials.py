@@ -1,6 +1,6 @@
 """Credentials of a RedisConfig's connection, read from Secrets. Never logged or stored.
 
-References are restricted to the RedisConfig's own namespace, so that nobody can read other Secrets through the
+References are restricted to the RedisConfig's own namespace, so that users cannot read other Secrets through the
 operator.
 """
 

@@ -221,7 +221,7 @@ class InstrumentText(_Record, frozen=True):
 
 
 class DocumentWarning(_Record, frozen=True):
-    """What the author of an accepted document should look at: a place in the document, a code, and a sentence."""
+    """A warning about an accepted document: a place in the document, a code, and a sentence."""
 
     pointer: str
     code: str
@@ -239,7 +239,7 @@ class Publication(_Record, frozen=True):
     changed: bool
     #: Whether attempts are scored by the revision.
     indexed: bool
-    #: What its author should look at: the first 100, and how many there are.
+    #: Warnings for its author: the first 100, and the number of all.
     warnings: list[DocumentWarning] = []
     warning_count: int = 0
 

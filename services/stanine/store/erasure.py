@@ -63,9 +63,9 @@ class Erasure:
         self._tombstone_ms = tombstone_ms
 
     async def attempt(self, attempt_id: bytes) -> bool:
-        """Erase an attempt with its result, the session that it was and an invitation that was for it alone.
+        """Erase an attempt with its result, its session and its single-use invitation.
 
-        Returns whether there was one with this id that was not erased before. Cut short, it is finished by doing it again.
+        Returns whether the attempt existed and was not yet erased. An interrupted erasure is completed by repeating it.
         """
         await self._session_of(attempt_id)
         try:
@@ -79,7 +79,7 @@ class Erasure:
         done = Erased()
         fingerprint = participant_fingerprint(participant)
         while True:
-            # Invitations first: whoever has one can open a session meanwhile. Sessions next: they become attempts.
+            # Invitations first, since they can still open sessions; then sessions, which become attempts.
             opened = await self._opened(fingerprint, participant, done)
             position = 0
             while page := await self._page(fingerprint, position):
@@ -114,7 +114,7 @@ class Erasure:
         return list(zip(reply[::2], reply[1::2], strict=True))
 
     async def _opened(self, fingerprint: bytes, participant: str, done: Erased) -> bool:
-        """Remove the participant's invitations and sessions; return whether there were any."""
+        """Remove the participant's invitations and sessions; return whether any existed."""
         members = await self._client.smembers(f"{self._keys.partition}:o:{fingerprint.hex()}")
         before = done.invitations + done.sessions
         for member in sorted(members, reverse=True):  # `v` before `s`
@@ -130,7 +130,7 @@ class Erasure:
         return done.invitations + done.sessions > before
 
     async def _session_of(self, attempt_id: bytes) -> None:
-        """Remove the session that became an attempt, and its invitation if that was for one session: both say whose it is."""
+        """Remove the session of an attempt and its single-use invitation; both name the participant."""
         name = session_id(attempt_id)
         session = await self._sessions.read(name)
         if session is None:

@@ -26,7 +26,7 @@ _OUTCOMES: dict[int, Literal["new", "repeated", "conflict", "gone"]] = {
 }
 
 
-#: What a participant may read of the own result.
+#: The parts of a result that its participant may read.
 Show = Literal["None", "Participant", "AfterRelease"]
 
 
@@ -169,9 +169,9 @@ class Invitations:
         )
 
     async def release(self, number: int, *, released: bool) -> int:
-        """Let participants read the results of an instrument that their invitation shows after the release, or no longer.
+        """Release an instrument's results, or withdraw the release, for invitations with AfterRelease.
 
-        Returns when (ms) they were released first, 0 if they are not.
+        Returns the time (ms) of the first release, 0 if not released.
         """
         return int(
             await self._writer.call(
@@ -180,13 +180,13 @@ class Invitations:
         )
 
     async def is_released(self, number: int) -> bool:
-        """Tell whether the results of an instrument are released."""
+        """Return whether the results of an instrument are released."""
         return await self._client.hget(self._keys.released, number) is not None
 
     async def page(
         self, number: int, position: int, limit: int
     ) -> list[tuple[bytes, StoredInvitation | None]]:
-        """Return at most `limit` ids and invitations of an instrument from a position on, by creation; None: it was removed."""
+        """Return up to `limit` invitations with ids from a position, by creation; None: removed."""
         reply = await self._writer.read(
             "list_invitations", [self._keys.arrivals], [number, position, limit]
         )

@@ -26,9 +26,9 @@ class ResultPage(msgspec.Struct, frozen=True):
     """A page of results with their attempts, and the mark after each."""
 
     items: list[tuple[StoredAttempt, StoredResult, Mark]]
-    #: Where to continue.
+    #: Cursor of the next page.
     next: Cursor
-    #: Whether the list currently ends here.
+    #: Whether this page is currently the last.
     at_end: bool
     #: Ids of listed attempts with unreadable records, which are skipped.
     unreadable: list[bytes] = []
@@ -58,7 +58,7 @@ class ResultLists:
     async def arrivals(
         self, number: int, position: int, limit: int
     ) -> list[tuple[bytes, int | None]]:
-        """Read ids and times of submission (ms) of an instrument's results from a position on; None where it cannot be told (any more)."""
+        """Read ids and submission times (ms) of an instrument's results from a position; None: unknown."""
         found = await self._read("list_results", ["", number], position, limit)
         return [
             (each.id, None if each.item is None else each.item[0].submitted_at) for each in found

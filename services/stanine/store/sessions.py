@@ -18,13 +18,13 @@ from stanine.store.invitations import Given
 from stanine.store.keys import Keys
 from stanine.store.records import ARRIVAL_BYTES, RANDOM_BYTES, participant_fingerprint
 
-#: Bytes of a session's id: the random part of the id that its attempt will have, and NULs in place of the arrival. So the session of an
-#: attempt is found, without a record of it, when the attempt is erased.
+#: Bytes of a session's id: the random part of its future attempt's id, with NULs in place of the arrival number. The
+#: session of an erased attempt is thus found without a record of it.
 SESSION_BYTES = RANDOM_BYTES + ARRIVAL_BYTES
 
 
 def session_id(random: bytes) -> bytes:
-    """Return the id of the session whose attempt has these RANDOM_BYTES; the low half of the first byte is the partition."""
+    """Return the id of the session whose attempt has these random bytes, with its partition."""
     return random[:RANDOM_BYTES] + bytes(ARRIVAL_BYTES)
 
 
@@ -99,9 +99,10 @@ class Sessions:
         self._outbox = outbox
 
     async def open(self, new: NewSession) -> str:
-        """Open a session, to be kept `lifetime_ms` after it was opened, or after its deadline and grace if it has one.
+        """Open a session, kept for `lifetime_ms` after its opening, or after deadline and grace.
 
-        Returns Opened, Repeated, or why not: Unknown, Revoked, Expired, Used (its invitation), Gone (the instrument).
+        Returns Opened, Repeated, or the reason of a rejection: Unknown, Revoked, Expired, Used (the invitation), Gone (the
+        instrument).
         Raises StaleViewError if the form was read with the index of other data.
         """
         person = (
@@ -167,9 +168,10 @@ class Sessions:
         return str(reply.decode().capitalize())
 
     async def extend(self, session_id: bytes, limit_ms: int, kept_ms: int) -> int:
-        """Give an open session a longer time limit, from its opening on; return its deadline (ms), 0 if it is not open or has none.
+        """Extend the time limit of an open session, measured from its opening.
 
-        `kept_ms`: how long the session is kept after its deadline and grace. A deadline is never moved back.
+        Returns the deadline (ms); 0 if the session is not open or has none. `kept_ms`: retention after deadline and grace. A
+        deadline never moves back.
         """
         return int(
             await self._writer.call(
@@ -178,7 +180,10 @@ class Sessions:
         )
 
     async def due(self, now: int, limit: int, start: int = 0) -> list[bytes]:
-        """Return ids of sessions that a sweep must look at: past their deadline and grace, or expired. `now`: ms; `start`: passed over."""
+        """Return ids of sessions past deadline and grace, or expired, for the sweep.
+
+        `now`: ms; `start`: number of sessions to skip.
+        """
         found: list[bytes] = await self._client.zrange(
             self._keys.sessions_due, "-inf", now, byscore=True, offset=start, num=limit
         )

@@ -16,7 +16,7 @@ def order(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What ran, in order."""
     monkeypatch.setattr(
         dramatiq.worker, "QUEUE_PREFETCH", 100
-    )  # so many messages are prefetched in the Worker
+    )  # number of messages prefetched in the Worker
     return []
 
 
@@ -54,7 +54,7 @@ def test_a_queue_of_higher_priority_does_not_wait_for_a_backlog(
         wait_until(lambda: name in order)
     assert len(order) < 200, "the backlog was still there"
     waited = [order.index(f"index {number}") - sent for number, sent in enumerate(sent_at)]
-    # What ran when it was sent, and what may have started meanwhile; never prefetched messages.
+    # Messages that ran when it was sent, and those that may have started during the send; never prefetched messages.
     assert max(waited) <= 3
 
 

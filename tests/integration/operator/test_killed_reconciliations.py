@@ -45,10 +45,10 @@ def environments(valkey: Server, redis_url: str) -> Iterator[Callable[[], Enviro
 def at_each_step(
     monkeypatch: pytest.MonkeyPatch,
     prepare: Prepare,
-    turn: Callable[[Prepared], Any],
+    reconcile: Callable[[Prepared], Any],
     check: Callable[[Prepared], None],
 ) -> int:
-    """Kill `turn` at its first command, then its second, …, before and after it was carried out, and check; return how many there are."""
+    """Kill `reconcile` before and after each of its commands, and check; return their number."""
     real: Any = redis.Redis.execute_command
     step = 0
     while True:
@@ -69,7 +69,7 @@ def at_each_step(
             monkeypatch.setattr(redis.Redis, "execute_command", execute)
             killed = False
             try:
-                turn(at_hand)
+                reconcile(at_hand)
             except Killed:
                 killed = True
             monkeypatch.setattr(redis.Redis, "execute_command", real)

@@ -108,7 +108,7 @@ def fill_in(services: Services, number: int, seed: int) -> tuple[str, dict[str, 
         devices = [Device(http, session, ledger), Device(http, open_once(http, number), ledger)]
         for step in range(2 * SAVES):
             which = chance.randrange(2)
-            # Each device has items of its own: what both write at once is a matter of who is last.
+            # Each device has separate items, since the last of two concurrent writes of an item is stored.
             items = chance.sample(ITEMS[1:13] if which else ITEMS[13:], ITEMS_A_SAVE)
             devices[which].save(
                 {item: chance.randint(1, 6) for item in items} | ({"A1": 1} if not step else {}),

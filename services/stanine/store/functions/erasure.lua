@@ -76,8 +76,8 @@ local function erase(keys, args)
   return concat(answers)
 end
 
--- participant_attempts: KEYS arrivals; ARGV fingerprint of a participant, position, how many at most. Returns {id, record, …} of the attempts
--- from that position on, NULs in place of the records' times; records that are erased or not there are ''.
+-- participant_attempts: KEYS arrivals; ARGV fingerprint of a participant, position, limit. Returns {id, record, …} of the
+-- attempts from that position, with NULs in place of the records' times; '' for erased or missing records.
 local function participant_attempts(keys, args)
   local NO_TIME = string.rep('\0', TIME_BYTES)
   local prefix, fingerprint = prefix_of(keys[1]), args[1]

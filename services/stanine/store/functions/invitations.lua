@@ -162,8 +162,8 @@ local function drop_invitation(keys, args)
   return 1
 end
 
--- release_results: KEYS arrivals; ARGV instrument number, 1 to release (0: not any more). Participants whose invitation says AfterRelease may read
--- their results of it from then on. Returns when (ms) they were released first, 0 if they are not.
+-- release_results: KEYS arrivals; ARGV instrument number, 1 to release, 0 to withdraw the release. After it, participants
+-- whose invitation states AfterRelease may read their results. Returns the time (ms) of the first release, 0 if not released.
 local function release_results(keys, args)
   local released, number = prefix_of(keys[1]) .. 'released', args[1]
   check_type(released, 'hash')

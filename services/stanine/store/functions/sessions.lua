@@ -73,7 +73,7 @@ local function open_session(keys, args)
   return 'OPENED'
 end
 
--- Return why a session does not accept answers; nil if it does.
+-- Return the reason why a session does not accept answers; nil if it accepts them.
 local function closed(found, now)
   local state, deadline, grace, expires = found[1], tonumber(found[2]), tonumber(found[3]), tonumber(found[4])
   if not state or expires <= now then
@@ -192,8 +192,8 @@ local function withdraw_session(keys, args)
   return state == 'Submitted' and 'SUBMITTED' or 'WITHDRAWN'
 end
 
--- extend_session: KEYS arrivals; ARGV id, time limit (ms) from its opening, how long (ms) it is kept after its deadline and grace. A deadline is never
--- moved back, so that a repeated call changes nothing. Returns the deadline, or 0 if the session is not open or has none.
+-- extend_session: KEYS arrivals; ARGV id, time limit (ms) from its opening, retention (ms) after its deadline and grace. A
+-- deadline never moves back, so a repeated call changes nothing. Returns the deadline; 0 if not open or without deadline.
 local function extend_session(keys, args)
   local prefix, id = prefix_of(keys[1]), args[1]
   local key = session_key(prefix, id)

@@ -1,7 +1,8 @@
 """Runtime settings in Redis: values, revisions, history, and the hash and string layouts.
 
-`settings` says what can be set, `reading` is how services follow it, `changing` how the operator and the API read and change it;
-`string_layout`, `standing` and `planning` decide, without I/O, what is written. docs/reference/settings.md tells users the same.
+`model` defines the settings, `reader` how services follow them, `changes` how the operator and the API read and change
+them; `string_layout`, `snapshot` and `plan` decide, without I/O, what is written. User documentation:
+docs/reference/settings.md.
 """
 
 from importlib.resources import files

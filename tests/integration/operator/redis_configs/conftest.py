@@ -27,5 +27,5 @@ def stages() -> Iterator[Callable[[Server], Stage]]:
 
 @pytest.fixture
 def stage(own_server: Callable[..., Server], stages: Callable[[Server], Stage]) -> Stage:
-    """A stage with a server of its own."""
+    """A stage with a separate server."""
     return stages(own_server())

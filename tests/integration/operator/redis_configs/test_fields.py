@@ -53,7 +53,7 @@ class Place:
         return redis.Redis(port=self.port, decode_responses=True)
 
     def apply(self, name: str = "default", port: int | None = None, **spec: Any) -> None:
-        """Apply a RedisConfig with a key namespace of its own, so that tests are independent."""
+        """Apply a RedisConfig with a separate key namespace, so that tests are independent."""
         prefix = {} if "keyNamespace" in spec else {"keyNamespace": name}
         self.api.apply(redis_config(self.namespace, port or self.port, name, **prefix, **spec))
 

@@ -110,7 +110,7 @@ def test_parameters_are_set_again_after_the_server_restarts(
     config.reconcile()
     assert stage.parameter("timeout") == "600"
     assert config.resource.status["runId"] != before
-    assert config.events == []  # that is no drift
+    assert config.events == []  # not a drift
 
 
 def test_observe_sets_nothing_and_does_not_fail_ready(stage: Stage) -> None:
