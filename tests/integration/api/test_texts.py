@@ -75,7 +75,7 @@ def test_scales_are_those_of_the_revision_and_need_their_scope(mood: Serving) ->
 
 def test_a_publication_returns_warnings(api: Serving) -> None:
     doubtful = document()
-    doubtful["spec"]["scales"][0]["reliability"] = {"value": 0.8}
+    doubtful["spec"]["scales"][0]["reliability"] = 0.8
     for _ in range(2):
         body = api.publish(doubtful, build=False).json()
         assert [(one["pointer"], one["code"]) for one in body["warnings"]] == [
