@@ -97,12 +97,12 @@ async def load(port: int, key: str, *, saves: int, submits: int, seconds: int) -
     start = time.perf_counter() + 0.5
 
     async def fill_in(place: int) -> None:
-        step = 0
+        sent = 0
         for number in range(place, count, CONNECTIONS):
             name, token = sessions[number]
             for step in range(each_saves + 1):
-                due = start + (step * CONNECTIONS + place) * distance
-                step += 1
+                due = start + (sent * CONNECTIONS + place) * distance
+                sent += 1
                 if (wait := due - time.perf_counter()) > 0:
                     await asyncio.sleep(wait)
                 if step < each_saves:
