@@ -20,6 +20,7 @@ from stanine.telemetry.logs import configure_logs, get_log
 from stanine.telemetry.metrics import make_registry
 from stanine.telemetry.traces import TracingConfigError, get_tracer, make_provider, stop_provider
 from stanine_operator.controller.catalogue import all_kinds
+from stanine_operator.controller.context import ReconcileContext
 from stanine_operator.controller.controller import Controller
 from stanine_operator.controller.events import EventRecorder
 from stanine_operator.controller.kinds import GROUP, VERSION, KindHandler
@@ -100,14 +101,12 @@ async def _serve(options: Options, provider: TracerProvider) -> int:
     executor = ThreadPoolExecutor(options.workers, thread_name_prefix="reconcile")
     reconciler = Reconciler(
         kinds,
-        resource_cache,
-        connections,
+        ReconcileContext(connections, resource_cache, options.operator_id),
         cluster,
         recorder,
         metrics,
         get_tracer(provider),
         executor,
-        options.operator_id,
     )
     controller = Controller(
         kinds, resource_cache, reconciler, connections, cluster, metrics, heartbeats,

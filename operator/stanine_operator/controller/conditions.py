@@ -1,8 +1,13 @@
-"""Merge conditions into metav1.Condition lists. Pure; called when a status is composed."""
+"""Make conditions of a problem, and merge conditions into metav1.Condition lists. Pure.
+
+Called by reconciler.py, and when a status is composed.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from stanine_operator.controller.kinds import KindHandler
+from stanine_operator.controller.problems import OperatorProblem, is_unreachable
 from stanine_operator.controller.reconcile_result import ResourceCondition
 
 #: Maximum length of a condition's message in characters (metav1.Condition allows 32,768).
@@ -27,13 +32,27 @@ def merge_conditions(
     `keep_others`, existing conditions of other types are kept unchanged because they were not evaluated.
     """
     before = {condition["type"]: condition for condition in old}
-    merged = [
-        _condition(before.get(condition.type), condition, generation, now)
-        for condition in conditions
-    ]
+    merged: list[dict[str, Any]] = []
+    for condition in conditions:
+        status = {True: "True", False: "False", None: "Unknown"}[condition.status]
+        earlier = before.get(condition.type, {})
+        since = earlier.get("lastTransitionTime") if earlier.get("status") == status else None
+        message = condition.message
+        if len(message) > MAX_MESSAGE:
+            message = message[: MAX_MESSAGE - 1] + "…"
+        merged.append(
+            {
+                "type": condition.type,
+                "status": status,
+                "observedGeneration": generation,
+                "lastTransitionTime": since or now,
+                "reason": condition.reason or "Unknown",
+                "message": message,
+            }
+        )
     if keep_others:
         spoken = {condition["type"] for condition in merged}
-        merged += [dict(condition) for condition in old if condition["type"] not in spoken]
+        merged += [dict(kept) for kept in old if kept["type"] not in spoken]
     return merged
 
 
@@ -56,25 +75,24 @@ def transitions(
     ]
 
 
-def _condition(
-    before: ConditionFields | None, condition: ResourceCondition, generation: int, now: str
-) -> dict[str, Any]:
-    status = {True: "True", False: "False", None: "Unknown"}[condition.status]
-    since = (
-        before.get("lastTransitionTime")
-        if before is not None and before.get("status") == status
-        else None
+def failure_conditions(
+    kind: KindHandler, status: Mapping[str, Any], problem: OperatorProblem
+) -> tuple[ResourceCondition, ...]:
+    """Return the conditions after a problem.
+
+    Ready (and the kind's reachability condition) is False; other conditions keep their last state, or are Unknown if
+    they have none.
+    """
+    known = {condition["type"] for condition in status.get("conditions") or ()}
+    affected = {"Ready"}
+    if kind.reachable is not None and is_unreachable(problem.reason):
+        affected.add(kind.reachable)
+    return tuple(
+        ResourceCondition(name, False, problem.reason, problem.message)
+        if name in affected
+        else ResourceCondition(
+            name, None, "NotReached", f"Not evaluated yet: see Ready ({problem.reason})."
+        )
+        for name in kind.conditions
+        if name in affected or name not in known
     )
-    message = (
-        condition.message
-        if len(condition.message) <= MAX_MESSAGE
-        else condition.message[: MAX_MESSAGE - 1] + "…"
-    )
-    return {
-        "type": condition.type,
-        "status": status,
-        "observedGeneration": generation,
-        "lastTransitionTime": since or now,
-        "reason": condition.reason or "Unknown",
-        "message": message,
-    }

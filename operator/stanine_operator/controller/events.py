@@ -10,7 +10,6 @@ import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import msgspec
@@ -82,8 +81,8 @@ def transition_events(old: Status, new: Status) -> list[EventSpec]:
     return events
 
 
-def make_pending_event(resource: Resource, event: EventSpec, now: datetime) -> PendingEvent:
-    """Return the Event to post; equal events get equal names."""
+def make_pending_event(resource: Resource, event: EventSpec, now: str) -> PendingEvent:
+    """Return the Event to post at `now` (RFC 3339); equal events get equal names."""
     kind = "Warning" if event.warning else "Normal"
     message = (
         event.message
@@ -94,7 +93,6 @@ def make_pending_event(resource: Resource, event: EventSpec, now: datetime) -> P
         "\0".join((resource.uid, kind, event.reason, message)).encode()
     ).hexdigest()[:16]
     name = f"{resource.name[:200]}.{digest}"
-    at = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     body = {
         "apiVersion": "v1",
         "kind": "Event",
@@ -113,8 +111,8 @@ def make_pending_event(resource: Resource, event: EventSpec, now: datetime) -> P
         "reportingComponent": "stanine-operator",
         "reportingInstance": "",
         "count": 1,
-        "firstTimestamp": at,
-        "lastTimestamp": at,
+        "firstTimestamp": now,
+        "lastTimestamp": now,
     }
     return PendingEvent(resource.namespace, resource.uid, name, body)
 
@@ -137,7 +135,7 @@ class EventRecorder:
         self._once: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._counts: OrderedDict[str, int] = OrderedDict()
 
-    def post(self, resource: Resource, event: EventSpec, now: datetime) -> None:
+    def post(self, resource: Resource, event: EventSpec, now: str) -> None:
         """Queue an event unless it was already posted (`once`) or the resource exceeds its rate."""
         if event.once:
             mark = (resource.uid, event.once)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from stanine.broker.connection.ownership import Owner, OwnershipConflictError
 from stanine_operator.controller.context import ReconcileContext
 from stanine_operator.controller.resource import Resource
-from stanine_operator.controller.resource_cache import ResourceCache, oldest, redis_config_of
+from stanine_operator.controller.resource_cache import ResourceCache, oldest
 from stanine_operator.redis_servers.connections import key_namespace_of
 from stanine_operator.redis_servers.places import address_of
 
@@ -21,31 +21,20 @@ T = TypeVar("T")
 RESOURCE_CONFLICT = "ResourceConflict"
 
 
-def manager_of(resource: Resource, redis_config: Resource, operator_id: str) -> Owner:
-    """Return the owner record that a resource writes to Redis."""
-    return Owner(name_of(resource), resource.uid, resource.created, operator_id, redis_config.uid)
-
-
-def name_of(resource: Resource) -> str:
-    """Return a resource's name for messages: kind, namespace, name."""
-    return f"{resource.kind} {resource.namespace}/{resource.name}"
-
-
 def find_conflict(resource: Resource, resource_cache: ResourceCache) -> Resource | None:
     """Return the older resource that owns the same object in the same key namespace, or None.
 
     The oldest one owns it. A resource that is being deleted still owns its object until it is finalized.
     """
-    target = _target_of(resource)
-    same_target = [
+    same_name = [
         each
         for each in resource_cache.all(resource.kind)
-        if each.uid != resource.uid and _target_of(each) == target
+        if each.uid != resource.uid and each.object_name == resource.object_name
     ]
-    if not same_target:
+    if not same_name:
         return None
     key_space = _key_space(resource, resource_cache)
-    claims = [each for each in same_target if _key_space(each, resource_cache) == key_space]
+    claims = [each for each in same_name if _key_space(each, resource_cache) == key_space]
     first = oldest([resource, *claims])
     return None if first is None or first.uid == resource.uid else first
 
@@ -87,14 +76,9 @@ def conflict_message(target: str, holder: str) -> str:
     return f"{holder} is older and has {target}: change that one, or delete it (its hold ends within three minutes), or delete this one."
 
 
-def _target_of(resource: Resource) -> object:
-    """Return the name of the object that a resource claims: that of a queue, or of an instrument."""
-    return resource.spec.get("queueName") if resource.kind == "Queue" else resource.name
-
-
 def _key_space(resource: Resource, resource_cache: ResourceCache) -> Any:
     """Return server, database and key namespace of a resource; its uid without a RedisConfig."""
-    config = resource_cache.redis_config(resource.namespace, redis_config_of(resource) or "")
+    config = resource_cache.redis_config(resource.namespace, resource.redis_config_name)
     if config is None:
         return resource.uid
     return (

@@ -44,3 +44,10 @@ class FinalizeResult(msgspec.Struct, frozen=True):
 
     done: bool
     events: tuple[EventSpec, ...] = ()
+
+
+def kept_result(reason: str, message: str) -> FinalizeResult:
+    """Return the result for a deleted resource whose data in Redis is kept."""
+    return FinalizeResult(
+        done=True, events=(EventSpec(warning=True, reason=reason, message=message),)
+    )

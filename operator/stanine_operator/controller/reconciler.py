@@ -18,7 +18,11 @@ from opentelemetry.trace import StatusCode, Tracer
 
 from stanine.crds.errors import InvalidResource, format_faults
 from stanine.telemetry.logs import get_log
-from stanine_operator.controller.conditions import RECONCILIATION_PAUSED, find_condition
+from stanine_operator.controller.conditions import (
+    RECONCILIATION_PAUSED,
+    failure_conditions,
+    find_condition,
+)
 from stanine_operator.controller.context import ReconcileContext
 from stanine_operator.controller.events import EventRecorder, transition_events
 from stanine_operator.controller.kinds import FINALIZER, KindHandler
@@ -30,7 +34,6 @@ from stanine_operator.controller.problems import (
     SECRET_REASONS,
     SERVER_ERRORS,
     OperatorProblem,
-    is_unreachable,
     problem_of,
 )
 from stanine_operator.controller.reconcile_result import (
@@ -39,7 +42,6 @@ from stanine_operator.controller.reconcile_result import (
     ResourceCondition,
 )
 from stanine_operator.controller.resource import Resource
-from stanine_operator.controller.resource_cache import ResourceCache, redis_config_of
 from stanine_operator.controller.status import (
     compose_status,
     is_ready,
@@ -50,7 +52,6 @@ from stanine_operator.controller.status import (
 from stanine_operator.kubernetes.client import ClusterError
 from stanine_operator.kubernetes.cluster import Cluster
 from stanine_operator.metrics import OperatorMetrics
-from stanine_operator.redis_servers.connections import Connections
 
 #: Seconds after which a deletion continues even if finalizing fails: with the last attempt, below the promised 60.
 FINALIZE_TIMEOUT = 40.0
@@ -99,14 +100,12 @@ class Reconciler:
     """Reconciles resources. Created by main.py."""
 
     kinds: dict[str, KindHandler]
-    resource_cache: ResourceCache
-    connections: Connections
+    context: ReconcileContext
     cluster: Cluster
     recorder: EventRecorder
     metrics: OperatorMetrics
     tracer: Tracer
     executor: Executor
-    operator_id: str
     #: Called with a resource whose condition Ready changed.
     readiness_changed: Callable[[Resource], None] = lambda _resource: None
     #: Returns the seconds to wait because another operator serves the resource, or None.
@@ -114,7 +113,8 @@ class Reconciler:
     #: Set while the operator is being removed: it adds no finalizers any more.
     leaving: bool = False
     clock: Callable[[], float] = time.monotonic
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    #: Returns the time in RFC 3339.
+    now: Callable[[], str] = lambda: f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
     _states: dict[str, _ResourceState] = field(default_factory=dict)
 
     async def reconcile(self, resource: Resource) -> ReconcileRun:
@@ -174,21 +174,27 @@ class Reconciler:
             message = "The annotation stanine.dev/paused stops all changes: remove it to continue."
             condition = ResourceCondition("Paused", True, RECONCILIATION_PAUSED, message)
             status = with_condition(
-                resource.status, condition, generation=resource.generation, now=self._timestamp()
+                resource.status, condition, generation=resource.generation, now=self.now()
             )
             await self._write(kind, resource, state, status)
             return ReconcileRun("paused", succeeded=True)
-        resource = await self._sync_finalizer(kind, resource)
+        wants_finalizer = kind.finalize is not None and resource.deletes_data and not self.leaving
+        if wants_finalizer != (FINALIZER in resource.finalizers):
+            resource = await self._set_finalizer(kind, resource, wanted=wants_finalizer)
         try:
-            outcome = await self._run_in_thread(kind.reconcile, kind, resource, state)
+            outcome = await asyncio.get_running_loop().run_in_executor(
+                self.executor,
+                contextvars.copy_context().run,
+                self._work, kind.reconcile, kind, resource, state,
+            )  # fmt: skip
         except Exception as error:  # noqa: BLE001 - logged with its traceback in _problem; affects only this resource
             problem = self._problem(error, resource, state)
-            conditions = _failure_conditions(kind, resource, problem)
+            conditions = failure_conditions(kind, resource.status, problem)
             status = compose_status(
                 resource.status,
                 conditions,
                 generation=resource.generation,
-                now=self._timestamp(),
+                now=self.now(),
                 fields=None,
             )
             await self._write(kind, resource, state, status)
@@ -205,12 +211,13 @@ class Reconciler:
             resource.status,
             outcome.conditions,
             generation=resource.generation,
-            now=self._timestamp(),
+            now=self.now(),
             fields=outcome.fields,
         )
         await self._write(kind, resource, state, status)
-        self._post(resource, outcome.events)
-        ready = is_ready(status) is True
+        for event in outcome.events:
+            self.recorder.post(resource, event, self.now())
+        ready = outcome.conditions[0].status is True
         return ReconcileRun(
             "ready" if ready else "not_ready",
             succeeded=ready,
@@ -236,7 +243,11 @@ class Reconciler:
         limit, reason, message = FINALIZE_TIMEOUT, "DeletionUnfinished", "there was not enough time"
         released = FinalizeResult(done=False)
         try:
-            released = await self._run_in_thread(kind.finalize, kind, resource, state)
+            released = await asyncio.get_running_loop().run_in_executor(
+                self.executor,
+                contextvars.copy_context().run,
+                self._work, kind.finalize, kind, resource, state,
+            )  # fmt: skip
         except Exception as error:  # noqa: BLE001 - as in _reconcile
             problem = self._problem(error, resource, state)
             reason, message = problem.reason, problem.message
@@ -249,7 +260,7 @@ class Reconciler:
                     resource.status,
                     (condition,),
                     generation=resource.generation,
-                    now=self._timestamp(),
+                    now=self.now(),
                     fields=None,
                 )
                 await self._write(kind, resource, state, status)
@@ -259,11 +270,10 @@ class Reconciler:
         await self._remove_finalizer(kind, resource)
         return ReconcileRun("released", succeeded=True)
 
-    async def _sync_finalizer(self, kind: KindHandler, resource: Resource) -> Resource:
+    async def _set_finalizer(
+        self, kind: KindHandler, resource: Resource, *, wanted: bool
+    ) -> Resource:
         """Add the finalizer if data is to be deleted with the resource; remove it otherwise."""
-        wanted = kind.finalize is not None and resource.deletes_data and not self.leaving
-        if wanted == (FINALIZER in resource.finalizers):
-            return resource
         others = tuple(each for each in resource.finalizers if each != FINALIZER)
         finalizers = (*others, FINALIZER) if wanted else others
         metadata = await self.cluster.set_finalizers(kind, resource, finalizers)
@@ -273,46 +283,35 @@ class Reconciler:
 
     async def _remove_finalizer(self, kind: KindHandler, resource: Resource) -> None:
         current = (
-            self.resource_cache.get(resource.key) or resource
+            self.context.resource_cache.get(resource.key) or resource
         )  # writing the status changed the resourceVersion
         current = current if current.uid == resource.uid else resource
         await self.cluster.set_finalizers(
             kind, current, [each for each in current.finalizers if each != FINALIZER]
         )
 
-    async def _run_in_thread(
+    def _work(
         self,
         work: Callable[[Resource, Any, ReconcileContext], T],
         kind: KindHandler,
         resource: Resource,
         state: _ResourceState,
     ) -> T:
-        context = ReconcileContext(
-            self.connections, self.resource_cache, self.now(), self.operator_id
-        )
-
-        def run() -> T:
-            if state.spec is None or state.spec[:2] != (resource.generation, resource.spec):
-                record = kind.read(resource)
-            else:
-                record = state.spec[2]
-            state.spec = (
-                resource.generation,
-                resource.spec,
-                record,
-            )  # also if equal: avoids keeping a second copy of a large spec
-            try:
-                return work(resource, record, context)
-            except SERVER_ERRORS as error:
-                if problem_of(error).reason not in REFUSED:
-                    raise
-                # The connection was opened after a password rotation: retry with the current Secret.
-                self._report_server_error(error, resource)
-                return work(resource, record, context)
-
-        return await asyncio.get_running_loop().run_in_executor(
-            self.executor, contextvars.copy_context().run, run
-        )
+        """Run a kind's function, in a thread, with the record of the resource's spec."""
+        if state.spec is None or state.spec[:2] != (resource.generation, resource.spec):
+            record = kind.read(resource)
+        else:
+            record = state.spec[2]
+        # Also if equal: avoids keeping a second copy of a large spec.
+        state.spec = (resource.generation, resource.spec, record)
+        try:
+            return work(resource, record, self.context)
+        except SERVER_ERRORS as error:
+            if problem_of(error).reason not in REFUSED:
+                raise
+            # The connection was opened after a password rotation: retry with the current Secret.
+            self._report_server_error(error, resource)
+            return work(resource, record, self.context)
 
     def _problem(
         self, error: Exception, resource: Resource, state: _ResourceState
@@ -333,17 +332,17 @@ class Reconciler:
 
     def _report_server_error(self, error: BaseException, resource: Resource) -> None:
         """Record a failure with the connection that a resource uses."""
-        redis_config = self.resource_cache.redis_config(
-            resource.namespace, redis_config_of(resource) or resource.name
+        redis_config = self.context.resource_cache.redis_config(
+            resource.namespace, resource.redis_config_name
         )
         if redis_config is not None:
-            self.connections.report_failure(redis_config, problem_of(error))
+            self.context.connections.report_failure(redis_config, problem_of(error))
 
     async def _write(
         self, kind: KindHandler, resource: Resource, state: _ResourceState, status: dict[str, Any]
     ) -> None:
         """Write a status if necessary, then report the changes."""
-        old, status = resource.status, {**status, "operator": self.operator_id}
+        old, status = resource.status, {**status, "operator": self.context.operator_id}
         if not must_write(
             old, status, volatile=kind.volatile, since_written=self.clock() - state.written
         ):
@@ -368,7 +367,7 @@ class Reconciler:
             metadata.get("generation", 1) == resource.generation
             and bool(metadata.get("deletionTimestamp")) == resource.deleting
         ):
-            self.resource_cache.update(written)
+            self.context.resource_cache.update(written)
         return written
 
     def _post(self, resource: Resource, events: tuple[EventSpec, ...] | list[EventSpec]) -> None:
@@ -396,29 +395,3 @@ class Reconciler:
         get_log().warning(
             event, kind=resource.kind, namespace=resource.namespace, name=resource.name, **fields
         )
-
-    def _timestamp(self) -> str:
-        return self.now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _failure_conditions(
-    kind: KindHandler, resource: Resource, problem: OperatorProblem
-) -> tuple[ResourceCondition, ...]:
-    """Return the conditions after a problem.
-
-    Ready (and the kind's reachability condition) is False; other conditions keep their last state, or are Unknown if
-    they have none.
-    """
-    known = {condition["type"] for condition in resource.status.get("conditions") or ()}
-    affected = {"Ready"}
-    if kind.reachable is not None and is_unreachable(problem.reason):
-        affected.add(kind.reachable)
-    return tuple(
-        ResourceCondition(name, False, problem.reason, problem.message)
-        if name in affected
-        else ResourceCondition(
-            name, None, "NotReached", f"Not evaluated yet: see Ready ({problem.reason})."
-        )
-        for name in kind.conditions
-        if name in affected or name not in known
-    )

@@ -1,6 +1,7 @@
 """A custom resource as the operator uses it, read from an object of kopf or the API server."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -15,8 +16,8 @@ PAUSED_ANNOTATION = "stanine.dev/paused"
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
-class Resource(msgspec.Struct, frozen=True, kw_only=True):
-    """One RedisConfig, Queue or Instrument.
+class Resource(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """One RedisConfig, Queue or Instrument; what is derived from its fields is computed once.
 
     `spec` and `status` are the API server's and must not be modified.
     """
@@ -40,17 +41,34 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
     #: Number of the history that the version belongs to (history.py).
     history: int = 0
 
-    @property
+    @cached_property
     def key(self) -> Key:
         """Return the key of the resource."""
         return self.kind, self.namespace, self.name
 
-    @property
+    @cached_property
+    def title(self) -> str:
+        """Return the name for messages: kind, namespace, name."""
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+    @cached_property
+    def redis_config_name(self) -> str:
+        """Return the name of the RedisConfig that it refers to; a RedisConfig's own name."""
+        if self.kind == "RedisConfig":
+            return self.name
+        return str((self.spec.get("redisConfigRef") or {}).get("name") or "default")
+
+    @cached_property
+    def object_name(self) -> str:
+        """Return the name of the object in Redis that it claims: of a queue, or its own."""
+        return str(self.spec.get("queueName") or "") if self.kind == "Queue" else self.name
+
+    @cached_property
     def paused(self) -> bool:
         """Return whether the owner paused the resource by annotation."""
         return self.annotations.get(PAUSED_ANNOTATION, "").lower() == "true"
 
-    @property
+    @cached_property
     def deletes_data(self) -> bool:
         """Return whether its data in Redis is deleted with it."""
         return self.spec.get("deletionPolicy") == "Delete"

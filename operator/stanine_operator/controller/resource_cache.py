@@ -100,25 +100,17 @@ class ResourceCache:
             self._unlink(known)
         self._resources[resource.key] = resource
         self._by_kind.setdefault(resource.kind, {})[resource.key] = resource
-        if (target := redis_config_of(resource)) is not None:
-            self._referrers.setdefault((resource.namespace, target), set()).add(resource.key)
+        if resource.kind != "RedisConfig":
+            reference = resource.namespace, resource.redis_config_name
+            self._referrers.setdefault(reference, set()).add(resource.key)
 
     def _unlink(self, resource: Resource) -> None:
-        target = redis_config_of(resource)
-        if target is None:
-            return
-        keys = self._referrers.get((resource.namespace, target))
-        if keys is not None:
+        reference = resource.namespace, resource.redis_config_name
+        keys = self._referrers.get(reference)
+        if keys is not None and resource.kind != "RedisConfig":
             keys.discard(resource.key)
             if not keys:
-                del self._referrers[resource.namespace, target]
-
-
-def redis_config_of(resource: Resource) -> str | None:
-    """Return the name of the RedisConfig that a resource refers to; None for a RedisConfig."""
-    if resource.kind == "RedisConfig":
-        return None
-    return str((resource.spec.get("redisConfigRef") or {}).get("name") or "default")
+                del self._referrers[reference]
 
 
 def older(a: Resource, b: Resource) -> Resource:

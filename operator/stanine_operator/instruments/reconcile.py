@@ -21,10 +21,13 @@ from stanine_operator.controller.ownership import (
     acquire,
     conflict_message,
     find_conflict,
-    manager_of,
-    name_of,
 )
-from stanine_operator.controller.reconcile_result import EventSpec, FinalizeResult, ReconcileResult
+from stanine_operator.controller.reconcile_result import (
+    EventSpec,
+    FinalizeResult,
+    ReconcileResult,
+    kept_result,
+)
 from stanine_operator.controller.resource import Resource
 from stanine_operator.instruments.desired import CheckedDocument, describe, describe_unpublished
 from stanine_operator.redis_servers.connections import Server
@@ -37,11 +40,9 @@ def reconcile(
     """Publish the document of a resource. Raises OperatorProblem and errors of the server."""
     conflict = find_conflict(resource, context.resource_cache)
     if conflict is not None:
-        return _conflict_result(resource, name_of(conflict))
-    config = context.redis_config_of(resource)
-    server = context.connections.open(config)
+        return _conflict_result(resource, conflict.title)
+    server, manager = context.connect(resource)
     instruments = _instruments(server)
-    manager = manager_of(resource, config, context.operator_id)
     takes = not checked.error
     try:
         standing = acquire(
@@ -81,23 +82,20 @@ def finalize(
     """Remove the instrument of a deleted resource if it is the owner and there are no attempts."""
     conflict = find_conflict(resource, context.resource_cache)
     if conflict is not None:
-        return _kept_result(
+        return kept_result(
             RESOURCE_CONFLICT,
-            f"{name_of(conflict)} owns the instrument {resource.name}: it is kept.",
+            f"{conflict.title} owns the instrument {resource.name}: it is kept.",
         )
-    config = context.redis_config_of(resource)
-    server = context.connections.open(config)
+    server, manager = context.connect(resource)
     try:
-        removal = _instruments(server).remove(
-            resource.name, manager_of(resource, config, context.operator_id)
-        )
+        removal = _instruments(server).remove(resource.name, manager)
     except InstrumentManagedError as refused:
-        return _kept_result(
+        return kept_result(
             RESOURCE_CONFLICT,
             f"{refused.holder.name} owns the instrument {resource.name}: it is kept.",
         )
     if removal is Removal.HAS_ATTEMPTS:
-        return _kept_result(
+        return kept_result(
             "HasAttempts",
             f"The instrument {resource.name} has attempts: it is kept, and no resource owns it any more.",
         )
@@ -131,9 +129,3 @@ def _indexed_revision(before: InstrumentState, form: int) -> int:
 def _conflict_result(resource: Resource, holder: str) -> ReconcileResult:
     message = conflict_message(f"the instrument {resource.name}", holder)
     return describe_unpublished(RESOURCE_CONFLICT, message, resource.status, None)
-
-
-def _kept_result(reason: str, message: str) -> FinalizeResult:
-    return FinalizeResult(
-        done=True, events=(EventSpec(warning=True, reason=reason, message=message),)
-    )

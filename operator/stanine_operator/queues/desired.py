@@ -14,7 +14,7 @@ from stanine_operator.controller.reconcile_result import (
     ReconcileResult,
     ResourceCondition,
 )
-from stanine_operator.queues.requests import tokens_of
+from stanine_operator.queues.requests import find_requests
 
 #: Significant digits of figures in a status: every write is delivered to all watchers, and exact figures are in the
 #: metrics.
@@ -40,7 +40,13 @@ def desired_queue(spec: QueueSpec, manager: Owner, gone: str = "") -> QueueDecla
         raise OperatorProblem(
             INVALID_SPEC, f"The queue's settings are invalid: {error}.", permanent=True
         ) from None
-    ownership = Ownership(manager, QueueState(spec.desired_state), gone, tokens_of(spec))
+    tokens = {request.mark: request.token for request in find_requests(spec)}
+    ownership = Ownership(
+        manager,
+        QueueState(spec.desired_state),
+        gone,
+        (tokens.get("purge", ""), tokens.get("requeue", "")),
+    )
     return QueueDeclaration(spec.queue_name, settings, overwrite=True, ownership=ownership)
 
 

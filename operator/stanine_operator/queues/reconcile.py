@@ -5,8 +5,6 @@ writes settings and state (one function in Redis), executes new requests, and re
 based on the current state.
 """
 
-from collections.abc import Mapping
-
 from stanine.broker import QueueManaged, RequestConflict
 from stanine.broker.bootstrap import bootstrap
 from stanine.broker.connection.errors import ServerError
@@ -19,11 +17,14 @@ from stanine_operator.controller.ownership import (
     acquire,
     conflict_message,
     find_conflict,
-    manager_of,
-    name_of,
 )
 from stanine_operator.controller.problems import is_unreachable
-from stanine_operator.controller.reconcile_result import EventSpec, FinalizeResult, ReconcileResult
+from stanine_operator.controller.reconcile_result import (
+    EventSpec,
+    FinalizeResult,
+    ReconcileResult,
+    kept_result,
+)
 from stanine_operator.controller.resource import Resource
 from stanine_operator.queues.desired import describe, describe_problem, desired_queue
 from stanine_operator.queues.requests import (
@@ -49,10 +50,8 @@ def reconcile(resource: Resource, spec: QueueSpec, context: ReconcileContext) ->
     """Bring a queue to its desired state. Raises OperatorProblem and errors of the server."""
     conflict = find_conflict(resource, context.resource_cache)
     if conflict is not None:
-        return _conflict_result(resource, spec, name_of(conflict))
-    config = context.redis_config_of(resource)
-    server = context.connections.open(config)
-    manager = manager_of(resource, config, context.operator_id)
+        return _conflict_result(resource, spec, conflict.title)
+    server, manager = context.connect(resource)
     try:
         report = acquire(
             lambda gone: bootstrap(
@@ -70,27 +69,30 @@ def reconcile(resource: Resource, spec: QueueSpec, context: ReconcileContext) ->
         if is_unreachable(error.problem.reason):
             raise
         return describe_problem(error.problem.reason, error.problem.remedy, resource.status)
-    reported, events = _handle_requests(
-        resource, spec, server, manager, report.handled[spec.queue_name]
-    )
-    return describe(server.broker.stats(spec.queue_name), reported, events)
+    handled = report.handled[spec.queue_name]
+    fields: dict[str, object] = {}
+    events: list[EventSpec] = []
+    for request in find_requests(spec):
+        before = read_reported(resource.status, request.field)
+        reported = _handle_request(request, before, handled, server, spec.queue_name, manager)
+        fields[request.field] = reported.as_field()
+        if reported != before:
+            events.append(_request_event(request, reported))
+    return describe(server.broker.stats(spec.queue_name), fields, tuple(events))
 
 
 def finalize(resource: Resource, spec: QueueSpec, context: ReconcileContext) -> FinalizeResult:
     """Remove the queue of a deleted resource if the resource owns it and it is empty."""
     conflict = find_conflict(resource, context.resource_cache)
     if conflict is not None:
-        return _kept_result(
-            RESOURCE_CONFLICT, f"{name_of(conflict)} owns the queue {spec.queue_name}: it is kept."
+        return kept_result(
+            RESOURCE_CONFLICT, f"{conflict.title} owns the queue {spec.queue_name}: it is kept."
         )
-    config = context.redis_config_of(resource)
-    server = context.connections.open(config)
+    server, manager = context.connect(resource)
     try:
-        removed = server.broker.remove(
-            spec.queue_name, manager_of(resource, config, context.operator_id)
-        )
+        removed = server.broker.remove(spec.queue_name, manager)
     except QueueManaged as refused:
-        return _kept_result(
+        return kept_result(
             RESOURCE_CONFLICT,
             f"{refused.holder.name} owns the queue {spec.queue_name}: it is kept.",
         )
@@ -105,35 +107,33 @@ def finalize(resource: Resource, spec: QueueSpec, context: ReconcileContext) -> 
         )
     stats = server.broker.stats(spec.queue_name)
     held = f"{stats.ready} ready, {stats.delayed} delayed, {stats.in_flight} in flight, {stats.dead} dead"
-    return _kept_result(
+    return kept_result(
         "QueueNotEmpty",
         f"The queue {spec.queue_name} is not empty ({held}): it is kept, and no resource owns it any more.",
     )
 
 
-def _handle_requests(
-    resource: Resource, spec: QueueSpec, server: Server, manager: Owner, handled: Handled
-) -> tuple[dict[str, object], tuple[EventSpec, ...]]:
-    """Execute new requests; return the status fields and the Events."""
-    fields: dict[str, object] = {}
-    events: list[EventSpec] = []
-    marks: Mapping[str, str] = {"purge": handled.purge, "requeue": handled.requeue}
-    for request in find_requests(spec):
-        before = read_reported(resource.status, request.field)
-        if must_execute(request, marks[request.mark], before):
-            reported = _execute(server, spec.queue_name, request)
-        elif before is not None and before.token == request.token:
-            reported = before
-        else:
-            reported = _recall(server, spec.queue_name, request)
-        if marks[request.mark] != request.token:
-            # Written after the execution: if the process dies before, the broker recognises the token and executes
-            # nothing twice.
-            server.broker.note_handled(spec.queue_name, manager, request.mark, request.token)
-        fields[request.field] = reported.as_field()
-        if reported != before:
-            events.append(_request_event(request, reported))
-    return fields, tuple(events)
+def _handle_request(
+    request: QueueRequest,
+    before: RequestStatus | None,
+    handled: Handled,
+    server: Server,
+    queue: str,
+    manager: Owner,
+) -> RequestStatus:
+    """Execute a new request, or recall the result of a handled one."""
+    mark = handled.purge if request.mark == "purge" else handled.requeue
+    if must_execute(request, mark, before):
+        reported = _execute(server, queue, request)
+    elif before is not None and before.token == request.token:
+        reported = before
+    else:
+        reported = _recall(server, queue, request)
+    if mark != request.token:
+        # Written after the execution: if the process dies before, the broker recognises the token and executes
+        # nothing twice.
+        server.broker.note_handled(queue, manager, request.mark, request.token)
+    return reported
 
 
 def _execute(server: Server, queue: str, request: QueueRequest) -> RequestStatus:
@@ -182,9 +182,3 @@ def _request_event(request: QueueRequest, reported: RequestStatus) -> EventSpec:
 def _conflict_result(resource: Resource, spec: QueueSpec, holder: str) -> ReconcileResult:
     message = conflict_message(f"the queue {spec.queue_name}", holder)
     return describe_problem(RESOURCE_CONFLICT, message, resource.status, owned=False)
-
-
-def _kept_result(reason: str, message: str) -> FinalizeResult:
-    return FinalizeResult(
-        done=True, events=(EventSpec(warning=True, reason=reason, message=message),)
-    )

@@ -73,14 +73,6 @@ def find_requests(spec: QueueSpec) -> list[QueueRequest]:
     return found
 
 
-def tokens_of(spec: QueueSpec) -> tuple[str, str]:
-    """Return the tokens of purge and requeueDead, empty if absent."""
-    return (
-        spec.purge.token if spec.purge else "",
-        spec.requeue_dead.token if spec.requeue_dead else "",
-    )
-
-
 def read_reported(status: dict[str, Any], field: str) -> RequestStatus | None:
     """Return the reported status of a request, or None."""
     found = status.get(field)

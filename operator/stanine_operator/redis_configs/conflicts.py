@@ -51,11 +51,6 @@ def find_expired_holder(holder: Owner | None, resource_cache: ResourceCache) -> 
     )
 
 
-def name_of(resource: Resource) -> str:
-    """Return a RedisConfig's name for messages: namespace/name."""
-    return f"{resource.namespace}/{resource.name}"
-
-
 def _find_owner(
     resource: Resource,
     others: Iterable[Resource],

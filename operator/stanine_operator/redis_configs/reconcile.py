@@ -27,7 +27,6 @@ from stanine_operator.redis_configs.conflicts import (
     find_expired_holder,
     find_parameters_conflict,
     find_settings_conflict,
-    name_of,
 )
 from stanine_operator.redis_configs.memory import (
     PAST_THRESHOLD,
@@ -131,7 +130,7 @@ def _configure_server(
         resource, context.resource_cache.all("RedisConfig"), info.run_id
     )
     if conflict is not None:
-        text = f"RedisConfig {name_of(conflict)} is older and owns this server's parameters: declare them there, or delete it"
+        text = f"{conflict.title} is older and owns this server's parameters: declare them there, or delete it"
         return _Parameters(ResourceCondition(parameters.CONDITION, False, "ResourceConflict", text))
     if info.role == "replica" and wanted and spec.management_policy == "Apply":
         return _Parameters(
@@ -172,14 +171,12 @@ def _configure_settings(
         resource, context.resource_cache.all("RedisConfig"), info.run_id
     )
     if conflict is not None:
-        text = f"RedisConfig {name_of(conflict)} is older and owns the settings of this key namespace: declare them there, or delete it"
+        text = f"{conflict.title} is older and owns the settings of this key namespace: declare them there, or delete it"
         return _both("ResourceConflict", text)
     if info.role == "replica":
         return _both(READ_ONLY.reason, READ_ONLY.remedy)
     declared = DeclaredSettings(
-        manager=Owner(
-            f"RedisConfig {name_of(resource)}", resource.uid, resource.created, context.operator_id
-        ),
+        manager=Owner(resource.title, resource.uid, resource.created, context.operator_id),
         values=None if resource.spec.get("settings") is None else given_settings(spec.settings),
         layout=Layout(spec.layout),
         dual=spec.compatibility == "DualWrite",

@@ -73,6 +73,10 @@ class _Entry:
     problem: OperatorProblem | None = None
     problem_since: float = float("-inf")
 
+    def is_failing(self, identity: tuple[Any, ...], now: float) -> bool:
+        """Return whether the last problem of this server is still current."""
+        return self.identity == identity and now - self.problem_since <= PROBLEM_FRESH
+
 
 class Connections:
     """The operator's connections by RedisConfig."""
@@ -95,19 +99,25 @@ class Connections:
         """
         with self._lock:
             entry = self._entries.setdefault(redis_config.key, _Entry())
-        known = _fresh_problem(entry, redis_config, self._clock())
-        if known is not None:
-            raise known
-        # While one thread tries to connect, the others repeat the last problem instead of waiting for a timeout too.
+        identity = _identity(redis_config)
         last = entry.problem
         if last is None:
             entry.lock.acquire()
-        elif not entry.lock.acquire(blocking=False):
+        # While one thread tries to connect, the others repeat the last problem instead of waiting for a timeout too.
+        elif entry.is_failing(identity, self._clock()) or not entry.lock.acquire(blocking=False):
             raise _copy_problem(last)
         try:
-            known = _fresh_problem(entry, redis_config, self._clock())
-            if known is not None:
-                raise known
+            now = self._clock()
+            if entry.problem is not None:
+                if entry.is_failing(identity, now):
+                    raise _copy_problem(entry.problem)
+            elif (
+                entry.server is not None
+                and entry.identity == identity
+                and now - entry.secrets_read <= SECRETS_FRESH
+                and now - entry.verified <= VERIFIED_FRESH
+            ):
+                return entry.server
             return self._open(entry, redis_config)
         finally:
             entry.lock.release()
@@ -264,17 +274,8 @@ def make_server(redis_config: Resource, credentials: Credentials) -> Server:
 
 
 def _identity(redis_config: Resource) -> tuple[Any, ...]:
-    return redis_config.uid, redis_config.spec.get("connection"), key_namespace_of(redis_config)
-
-
-def _fresh_problem(entry: _Entry, redis_config: Resource, now: float) -> OperatorProblem | None:
-    if (
-        entry.problem is None
-        or now - entry.problem_since > PROBLEM_FRESH
-        or entry.identity != _identity(redis_config)
-    ):
-        return None
-    return _copy_problem(entry.problem)
+    spec = redis_config.spec
+    return redis_config.uid, spec.get("connection"), spec.get("keyNamespace")
 
 
 def _copy_problem(problem: OperatorProblem) -> OperatorProblem:

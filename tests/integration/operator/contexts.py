@@ -1,7 +1,6 @@
 """Reconciliation without controller and API server: real servers, a cache filled by the test."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -15,7 +14,6 @@ from stanine_operator.controller.resource_cache import ResourceCache
 from stanine_operator.redis_servers.connections import Connections, Server
 
 KINDS = {kind.name: kind for kind in all_kinds()}
-NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 @dataclass
@@ -106,10 +104,10 @@ class Environment:
 
     def server_of(self, resource: Resource) -> Server:
         """Return the connection to a resource's server."""
-        return self.connections.open(self.context().redis_config_of(resource))
+        return self.context().connect(resource)[0]
 
     def context(self) -> ReconcileContext:
-        return ReconcileContext(self.connections, self.resource_cache, NOW, self.operator_id)
+        return ReconcileContext(self.connections, self.resource_cache, self.operator_id)
 
 
 def ready(outcome: ReconcileResult) -> tuple[bool | None, str]:

@@ -1,7 +1,6 @@
 """Events: transitions only, repetitions counted, limited rate, no delay of reconciliation."""
 
 import asyncio
-from datetime import UTC, datetime
 from typing import Any
 
 from stanine_operator.controller.events import (
@@ -15,7 +14,7 @@ from stanine_operator.controller.resource import Resource
 from stanine_operator.controller.status import compose_status
 from stanine_operator.kubernetes.client import ClusterError
 
-NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
+NOW = "2026-11-23T09:00:00Z"
 QUEUE = Resource(kind="Queue", namespace="n", name="q", uid="u")
 SAID = EventSpec(warning=True, reason="ConnectionRefused", message="Nothing listens.")
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stanine.broker.connection.ownership import Owner, OwnershipConflictError, read_owner
-from stanine_operator.controller.ownership import acquire, find_conflict, is_gone, manager_of
+from stanine_operator.controller.context import ReconcileContext
+from stanine_operator.controller.ownership import acquire, find_conflict, is_gone
 from stanine_operator.controller.resource import Resource
 from stanine_operator.controller.resource_cache import ResourceCache
 
@@ -127,10 +128,18 @@ def test_a_deleted_holder_is_replaced_once(monkeypatch: pytest.MonkeyPatch) -> N
     assert tried == ["", "u1"]
 
 
+class FakeConnections:
+    """Opens nothing."""
+
+    def open(self, redis_config: Resource) -> str:
+        return redis_config.uid
+
+
 def test_owner_records_of_all_versions_are_read_back() -> None:
-    made = manager_of(
-        resource("Queue", "q", "u1"), resource("RedisConfig", "default", "config-uid"), "here"
-    )
+    queue, opened = resource("Queue", "q", "u1"), FakeConnections()
+    known = cache_of(resource("RedisConfig", "default", "config-uid"))
+    connections: Any = opened
+    _, made = ReconcileContext(connections, known, "here").connect(queue)
     assert made == HOLDER
     assert read_owner(made.encode().encode()) == made
     assert read_owner(b'{"name":"n","uid":"u","created":"c","later":"x"}') == Owner("n", "u", "c")

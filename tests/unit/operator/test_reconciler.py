@@ -8,6 +8,7 @@ from typing import Any
 from opentelemetry.trace import NoOpTracer
 from prometheus_client import CollectorRegistry
 
+from stanine_operator.controller.context import ReconcileContext
 from stanine_operator.controller.kinds import KindHandler
 from stanine_operator.controller.reconcile_result import ReconcileResult, ResourceCondition
 from stanine_operator.controller.reconciler import Reconciler
@@ -54,14 +55,12 @@ class Scene:
         connections, cluster, recorder = parts
         self.reconciler = Reconciler(
             {kind.name: kind},
-            self.resource_cache,
-            connections,
+            ReconcileContext(connections, self.resource_cache, "test"),
             cluster,
             recorder,
             metrics,
             NoOpTracer(),
             executor,
-            "test",
         )
 
     def _read(self, resource: Resource) -> Any:

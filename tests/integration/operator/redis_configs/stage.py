@@ -50,7 +50,6 @@ class Config:
         context = ReconcileContext(
             self.stage.connections,
             self.stage.resource_cache,
-            datetime.now(UTC),
             self.stage.operator,
         )
         try:
@@ -63,7 +62,7 @@ class Config:
             self.resource.status,
             outcome.conditions,
             generation=self.resource.generation,
-            now=context.now.isoformat(),
+            now=datetime.now(UTC).isoformat(),
             fields=outcome.fields,
         )
         self.events += outcome.events
