@@ -14,7 +14,18 @@ from stanine.client.errors import (
     StanineClientError,
     TemporaryError,
 )
-from stanine.client.records import Attempt, LineAnswer, Receipt, Result
+from stanine.client.records import (
+    Attempt,
+    Invitation,
+    InvitationAnswer,
+    InvitationRequest,
+    LineAnswer,
+    Receipt,
+    Result,
+    ResultExplanation,
+    Session,
+    SessionRequest,
+)
 from stanine.client.retries import NO_RETRIES, Retry, RetryPolicy
 from stanine.client.sync_client import Stanine
 from stanine.client.sync_resources import Listing
@@ -25,14 +36,20 @@ __all__ = [
     "AsyncListing",
     "AsyncStanine",
     "Attempt",
+    "Invitation",
+    "InvitationAnswer",
+    "InvitationRequest",
     "LineAnswer",
     "Listing",
     "PermanentError",
     "Problem",
     "Receipt",
     "Result",
+    "ResultExplanation",
     "Retry",
     "RetryPolicy",
+    "Session",
+    "SessionRequest",
     "Stanine",
     "StanineClientError",
     "TemporaryError",

@@ -15,12 +15,15 @@ from stanine.client.async_resources import (
     AsyncAttemptsResource,
     AsyncConfigResource,
     AsyncInstrumentsResource,
+    AsyncInvitationsResource,
+    AsyncParticipantsResource,
     AsyncQueuesResource,
     AsyncResultsResource,
+    AsyncSessionsResource,
     AsyncTokensResource,
 )
 from stanine.client.connecting import DEFAULT_TIMEOUT, Endpoint, no_reply
-from stanine.client.flow import Flow, Send, Session, exchange, sibling
+from stanine.client.flow import Flow, RequestContext, Send, exchange, sibling
 from stanine.client.messages import Call, NoReply, Reply
 from stanine.client.retries import Retry, RetryPolicy
 
@@ -49,17 +52,22 @@ class AsyncStanine:
         Raises ValueError if the address or the key cannot be used.
         """
         server = Endpoint.at(base_url, key, timeout)
-        session = Session(retries or RetryPolicy(), on_retry, (server.key,) if server.key else ())
+        context = RequestContext(
+            retries or RetryPolicy(), on_retry, (server.key,) if server.key else ()
+        )
         self._owns_http = http_client is None
         self._bind(
-            server, session, http_client or httpx.AsyncClient(trust_env=server.uses_environment)
+            server, context, http_client or httpx.AsyncClient(trust_env=server.uses_environment)
         )
 
-    def _bind(self, server: Endpoint, session: Session, http: httpx.AsyncClient) -> None:
-        self._server, self.session, self._http = server, session, http
+    def _bind(self, server: Endpoint, context: RequestContext, http: httpx.AsyncClient) -> None:
+        self._server, self.context, self._http = server, context, http
         self.instruments = AsyncInstrumentsResource(self)
         self.attempts = AsyncAttemptsResource(self)
         self.results = AsyncResultsResource(self)
+        self.sessions = AsyncSessionsResource(self)
+        self.invitations = AsyncInvitationsResource(self)
+        self.participants = AsyncParticipantsResource(self)
         self.queues = AsyncQueuesResource(self)
         self.config = AsyncConfigResource(self)
         self.tokens = AsyncTokensResource(self)
@@ -79,12 +87,12 @@ class AsyncStanine:
             if timeout is None
             else Endpoint.at(self._server.address, self._server.key, timeout)
         )
-        session = sibling(
-            self.session,
-            policy=retries or self.session.policy,
-            on_retry=on_retry or self.session.on_retry,
+        context = sibling(
+            self.context,
+            policy=retries or self.context.policy,
+            on_retry=on_retry or self.context.on_retry,
         )
-        other._bind(server, session, self._http)
+        other._bind(server, context, self._http)
         return other
 
     async def close(self) -> None:
@@ -110,7 +118,7 @@ class AsyncStanine:
 
     async def call(self, call: Call[T]) -> T:
         """Make a call, tried again as the policy says."""
-        return await self.run(exchange(self.session, call))
+        return await self.run(exchange(self.context, call))
 
     async def run(self, flow: Flow[T]) -> T:
         """Run a flow: perform what it yields and send it the outcome."""

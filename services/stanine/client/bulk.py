@@ -1,16 +1,17 @@
-"""Submit many attempts in requests of up to a thousand lines, with exactly one answer per line.
+"""Send many lines in requests of up to a thousand, with exactly one answer per line.
 
-No I/O; run by the resource `attempts`. Lines without an answer are sent again: after lost connections, truncated
+No I/O; run by the resources `attempts` and `invitations`. Lines without an answer are sent again: after lost connections, truncated
 answers, or a rejection for lack of capacity. Their keys make this safe, and the server rejects a line without a key.
 Answers are matched by line number, and by key where the server repeats it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Generic
 
 import msgspec
 
-from stanine.client.calls import attempts as calls
+from stanine.client.calls.lines import Answer, AnyLine, BulkRoute, encode_line
 from stanine.client.errors import (
     LostAnswerError,
     StanineClientError,
@@ -19,9 +20,8 @@ from stanine.client.errors import (
     error_of,
     redacted,
 )
-from stanine.client.flow import Flow, Send, Session
+from stanine.client.flow import Flow, RequestContext, Send
 from stanine.client.messages import Reply
-from stanine.client.records import Attempt, LineAnswer
 
 #: Lines and bytes per request. An HTTP/1.1 request is sent completely before its answer is read; the server buffers 32
 #: MiB of answers. The limit bounds the cost of sending a request again.
@@ -29,20 +29,17 @@ LINES_PER_REQUEST, BYTES_PER_REQUEST = 1_000, 512 << 10
 #: Concurrent requests: the server works while the client prepares the next.
 REQUESTS_AT_ONCE = 4
 
-Line = Attempt | Mapping[str, object] | bytes | str
-
 
 class _Keyed(msgspec.Struct):
     key: Any = None
 
 
 class BulkBatch:
-    """The lines of one request, and the answers to them."""
+    """The lines of one request."""
 
     def __init__(self) -> None:
         #: Lines without an answer, by line number in the input.
         self.due: dict[int, bytes] = {}
-        self.answers: list[LineAnswer] = []
         self.size = 0
 
     def add(self, number: int, line: bytes) -> None:
@@ -59,33 +56,25 @@ class BulkBatch:
         """Return the lines to send."""
         return b"\n".join(self.due.values()) + b"\n"
 
-    def reading(self, secrets: Sequence[str] = ()) -> "AnswerReader":
-        """Create a reader for the answers to the lines that are due."""
-        return AnswerReader(self.due, secrets)
 
-    def settle(self, answered: Iterable[LineAnswer]) -> None:
-        """Store final answers."""
-        for answer in answered:
-            del self.due[answer.line]
-            self.answers.append(answer)
-
-
-class AnswerReader:
+class AnswerReader(Generic[Answer]):
     """Reads the answer to one request, part by part. An incomplete last line is ignored."""
 
-    def __init__(self, due: Mapping[int, bytes], secrets: Sequence[str] = ()) -> None:
+    def __init__(
+        self, route: BulkRoute[Answer], due: Mapping[int, bytes], secrets: Sequence[str] = ()
+    ) -> None:
         """Initialise for the lines that were sent, by line number.
 
         `secrets` are removed from problems.
         """
+        self._route: BulkRoute[Answer] = route
         self._secrets = secrets
-        self._numbers = list(due)
-        self._due = due
+        self._numbers, self._due = list(due), dict(due)
         self._rest = b""
         self._read = 0
         #: Final answers, and answers of lines that may be accepted later.
-        self.settled: list[LineAnswer] = []
-        self.refused: list[LineAnswer] = []
+        self.settled: list[Answer] = []
+        self.refused: list[Answer] = []
         #: Error in the answer.
         self.error: UnexpectedAnswerError | None = None
 
@@ -106,10 +95,10 @@ class AnswerReader:
 
     def _take(self, text: bytes) -> None:
         try:
-            answer = calls.decode_line(text)
+            answer = self._route.decode(text)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             raise UnexpectedAnswerError(
-                "a line of the answer to a bulk submission cannot be read"
+                "a line of the answer to a bulk request cannot be read"
             ) from None
         if self._read == len(self._numbers) and answer.problem is not None:
             return  # reason why the remaining lines were not read
@@ -121,9 +110,9 @@ class AnswerReader:
         self._read += 1
         if answer.key is not None and answer.key != _key_of(self._due[number]):
             raise UnexpectedAnswerError(f"the answer to line {number} has another line's key")
-        if answer.problem is None and not (answer.attempt and answer.token):
+        if answer.problem is None and not self._route.is_complete(answer):
             raise UnexpectedAnswerError(
-                f"the answer to line {number} is neither an attempt nor a problem"
+                f"the answer to line {number} is neither accepted nor a problem"
             )
         problem = answer.problem and redacted(answer.problem, self._secrets)
         answer = msgspec.structs.replace(answer, line=number, problem=problem)
@@ -131,10 +120,11 @@ class AnswerReader:
         (self.refused if temporary else self.settled).append(answer)
 
 
-class Delivery(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Delivery(Generic[Answer]):
     """Result of a batch: answers in line order, and the error that prevented the remaining ones."""
 
-    answers: list[LineAnswer]
+    answers: list[Answer]
     error: StanineClientError | None
 
 
@@ -145,13 +135,13 @@ class Batcher:
         self._number = 0
         self._batch = BulkBatch()
 
-    def add(self, line: Line) -> BulkBatch | None:
+    def add(self, line: AnyLine) -> BulkBatch | None:
         """Add a line; return the batch if it is full.
 
         Raises TypeError for values that JSON cannot represent.
         """
         self._number += 1
-        text = calls.encode_line(line)
+        text = encode_line(line)
         if text:
             self._batch.add(self._number, text)
         return self.finish() if self._batch.is_full else None
@@ -162,7 +152,7 @@ class Batcher:
         return batch if batch.due else None
 
 
-def batches(lines: Iterable[Line]) -> Iterator[BulkBatch]:
+def batches(lines: Iterable[AnyLine]) -> Iterator[BulkBatch]:
     """Yield an input's batches."""
     batcher = Batcher()
     for line in lines:
@@ -172,43 +162,53 @@ def batches(lines: Iterable[Line]) -> Iterator[BulkBatch]:
         yield last
 
 
-def deliver(session: Session, instrument: str, batch: BulkBatch) -> Flow[Delivery]:
-    """Submit a batch until every line has its answer.
+def deliver(
+    context: RequestContext, route: BulkRoute[Answer], instrument: str, batch: BulkBatch
+) -> Flow[Delivery[Answer]]:
+    """Send a batch until every line has its answer.
 
     If an error ends it, the delivery contains the error and the answers received before.
     """
-    name = calls.submit_lines(instrument, b"").name
-    series = session.series(name)
+    name = route.request(instrument, b"").name
+    answers: list[Answer] = []
+    series = context.series(name)
     error: StanineClientError | None = None
     while batch.due:
         try:
             outstanding = len(batch.due)
-            error = yield from _send_once(session, instrument, batch)
+            error = yield from _send_once(context, route, instrument, batch, answers)
             if error is None:
                 continue
             if len(batch.due) < outstanding:  # progress: restart the patience
-                series = session.series(name)
-            yield session.pause(series.after(error, repeatable=True))
+                series = context.series(name)
+            yield context.pause(series.after(error, repeatable=True))
         except StanineClientError as final:
             error = final
             break
-    return Delivery(sorted(batch.answers, key=lambda each: each.line), error if batch.due else None)
+    answers.sort(key=lambda each: each.line)
+    return Delivery(answers, error if batch.due else None)
 
 
 def _send_once(
-    session: Session, instrument: str, batch: BulkBatch
+    context: RequestContext,
+    route: BulkRoute[Answer],
+    instrument: str,
+    batch: BulkBatch,
+    answers: list[Answer],
 ) -> Flow[StanineClientError | None]:
-    """Send the lines that are due; return why some are still due, if any."""
-    request = calls.submit_lines(instrument, batch.body())
-    answers = batch.reading(session.secrets)
-    outcome = yield Send(request, answers.feed)
-    batch.settle(answers.settled)
-    if answers.error is not None:
-        raise answers.error
-    if (error := session.error(request, outcome)) is not None or not batch.due:
+    """Send the lines that are due and add their answers; return why some are still due, if any."""
+    request = route.request(instrument, batch.body())
+    reader = AnswerReader(route, batch.due, context.secrets)
+    outcome = yield Send(request, reader.feed)
+    for answer in reader.settled:
+        del batch.due[answer.line]
+        answers.append(answer)
+    if reader.error is not None:
+        raise reader.error
+    if (error := context.error(request, outcome)) is not None or not batch.due:
         return error
-    if answers.refused and answers.refused[0].problem is not None:
-        return error_of(answers.refused[0].problem)
+    if reader.refused and reader.refused[0].problem is not None:
+        return error_of(reader.refused[0].problem)
     assert isinstance(outcome, Reply)
     return LostAnswerError(f"{request.name}: the answer ended before the last line")
 

@@ -27,6 +27,18 @@ class ErrorItem(msgspec.Struct, frozen=True):
         return f"ErrorItem(code={self.code!r})"
 
 
+class SavedState(msgspec.Struct, frozen=True):
+    """What the server has of a session: the last `seq` and page, all answers and attributes."""
+
+    seq: int
+    page: int
+    answers: dict[str, int | float | str | list[int | float | str]]
+    attributes: dict[str, int | float | str]
+
+    def __repr__(self) -> str:
+        return f"SavedState(seq={self.seq})"
+
+
 class Problem(msgspec.Struct, frozen=True, rename="camel"):
     """A problem document (RFC 9457) as received. Its texts may quote the request.
 
@@ -44,6 +56,10 @@ class Problem(msgspec.Struct, frozen=True, rename="camel"):
     id: str = ""
     #: Cursor to continue from after a changed history.
     next: str = ""
+    #: Why a session or an invitation ended, in one word.
+    reason: str = ""
+    #: What the server has of a session whose save was outdated.
+    session: SavedState | None = None
 
     @property
     def code(self) -> str:
@@ -166,11 +182,19 @@ class TokenConflictError(PermanentApiError):
 
 
 class SessionConflictError(PermanentApiError):
-    """A save of the session is not newer than the last one."""
+    """A save of the session is not newer than the last one.
+
+    `saved` has the stored answers, to merge before the next save.
+    """
+
+    @property
+    def saved(self) -> SavedState | None:
+        """What the server has of the session."""
+        return self.problem.session
 
 
 class SessionClosedError(PermanentApiError):
-    """The session takes no more answers."""
+    """The session takes no more answers: it was submitted or withdrawn, or its time is over."""
 
 
 class InvitationEndedError(PermanentApiError):

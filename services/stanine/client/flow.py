@@ -51,7 +51,7 @@ Flow = Generator[Send | Pause, Reply | NoReply | None, T]
 
 
 @dataclass
-class Session:
+class RequestContext:
     """State shared by the requests of one client."""
 
     policy: RetryPolicy
@@ -104,18 +104,18 @@ class Session:
         return msgspec.structs.replace(redacted(problem, secrets), status=reply.status)
 
 
-def exchange(session: Session, call: Call[T]) -> Flow[T]:
+def exchange(context: RequestContext, call: Call[T]) -> Flow[T]:
     """Send a request with retries; return the decoded answer. Raises StanineClientError."""
-    series = session.series(call.name)
+    series = context.series(call.name)
     while True:
         outcome = yield Send(call)
-        error = session.error(call, outcome)
+        error = context.error(call, outcome)
         if error is None:
             assert isinstance(outcome, Reply)
             return call.decode(outcome)
-        yield session.pause(series.after(error, repeatable=call.repeatable))
+        yield context.pause(series.after(error, repeatable=call.repeatable))
 
 
-def sibling(session: Session, **changes: object) -> Session:
-    """Return a session with other options and the same state."""
-    return replace(session, **changes)  # type: ignore[arg-type]
+def sibling(context: RequestContext, **changes: object) -> RequestContext:
+    """Return a context with other options and the same state."""
+    return replace(context, **changes)  # type: ignore[arg-type]

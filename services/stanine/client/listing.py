@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Generic, Literal, TypeVar
 
 from stanine.client.errors import HistoryChangedError
-from stanine.client.flow import Flow, Session, exchange, log
+from stanine.client.flow import Flow, RequestContext, exchange, log
 from stanine.client.messages import Call
 from stanine.client.records import Page
 
@@ -14,7 +14,7 @@ Item = TypeVar("Item")
 #: Behaviour after a changed history: raise HistoryChangedError, or continue from the cursor that it names.
 OnHistoryChange = Literal["raise", "continue"]
 
-#: Bytes of an attempt id. A list may have millions of results, so ids are stored packed.
+#: Bytes of the longest id, that of an attempt. A list may have millions of results, so ids are stored packed.
 _ID_BYTES = 16
 
 
@@ -23,23 +23,23 @@ class ListReader(Generic[Item]):
 
     def __init__(
         self,
-        session: Session,
+        context: RequestContext,
         page_after: Callable[[str], Call[Page[Item]]],
         after: str,
         on_history_change: OnHistoryChange = "raise",
-        attempt_of: Callable[[Item], str] | None = None,
+        id_of: Callable[[Item], str] | None = None,
     ) -> None:
         """Initialise.
 
-        `attempt_of` returns an item's attempt id, to skip items already read after a changed history.
+        `id_of` returns an item's id, up to 32 hexadecimal digits, to skip items already read after a changed history.
         """
         if on_history_change not in {"raise", "continue"}:
             raise ValueError('on_history_change is "raise" or "continue"')
-        self._session, self._page_after, self._on_change, self._attempt_of = (
-            session,
+        self._context, self._page_after, self._on_change, self._id_of = (
+            context,
             page_after,
             on_history_change,
-            attempt_of,
+            id_of,
         )
         self._next = self._cursor = after
         #: Items that were read and not yet returned.
@@ -71,7 +71,7 @@ class ListReader(Generic[Item]):
     def _read_page(self) -> Flow[Page[Item]]:
         while True:
             try:
-                return (yield from exchange(self._session, self._page_after(self._next)))
+                return (yield from exchange(self._context, self._page_after(self._next)))
             except HistoryChangedError as error:
                 if (
                     self._on_change == "raise"
@@ -84,17 +84,17 @@ class ListReader(Generic[Item]):
                 )
                 self.history_changes += 1
                 self._next = self._cursor = error.following
-                if self._attempt_of is not None:
+                if self._id_of is not None:
                     starts = range(0, len(self._ids), _ID_BYTES)
                     self._known = {bytes(self._ids[start : start + _ID_BYTES]) for start in starts}
 
     def _is_new(self, item: Item) -> bool:
-        if self._attempt_of is None or self._on_change == "raise":
+        if self._id_of is None or self._on_change == "raise":
             return True
-        attempt = bytes.fromhex(self._attempt_of(item))
+        packed = bytes.fromhex(self._id_of(item)).rjust(_ID_BYTES, b"\0")
         if self._known is not None:
-            if attempt in self._known:
+            if packed in self._known:
                 return False
-            self._known.add(attempt)
-        self._ids += attempt
+            self._known.add(packed)
+        self._ids += packed
         return True

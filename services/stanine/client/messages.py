@@ -3,6 +3,7 @@
 Used throughout the client.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -16,6 +17,8 @@ T = TypeVar("T")
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
+#: Keys that fit a header in quotes.
+_PRINTABLE = re.compile(r"[ !#-\[\]-~]{1,64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ class Call(Generic[T]):
     query: Mapping[str, str] = field(default_factory=dict, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
-    #: An attempt's token, instead of the client's key.
+    #: A token or an invitation's code, instead of the client's key.
     token: str | None = field(default=None, repr=False)
     #: Seconds for which the server may hold the request.
     hold: float = 0.0
@@ -118,6 +121,11 @@ def reader(kind: type[T]) -> Callable[[Reply], T]:
             ) from None
 
     return read
+
+
+def key_header(key: str) -> dict[str, str]:
+    """Return the header Idempotency-Key; empty for a key that does not fit it, which is sent in the body."""
+    return {"idempotency-key": f'"{key}"'} if _PRINTABLE.fullmatch(key) else {}
 
 
 def query(**values: str | float | None) -> dict[str, str]:

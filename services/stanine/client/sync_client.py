@@ -14,15 +14,18 @@ import httpx
 
 from stanine.client.connecting import DEFAULT_TIMEOUT, Endpoint, no_reply
 from stanine.client.errors import StanineClientError
-from stanine.client.flow import Flow, Send, Session, exchange, sibling
+from stanine.client.flow import Flow, RequestContext, Send, exchange, sibling
 from stanine.client.messages import Call, NoReply, Reply
 from stanine.client.retries import Retry, RetryPolicy
 from stanine.client.sync_resources import (
     AttemptsResource,
     ConfigResource,
     InstrumentsResource,
+    InvitationsResource,
+    ParticipantsResource,
     QueuesResource,
     ResultsResource,
+    SessionsResource,
     TokensResource,
 )
 
@@ -53,15 +56,20 @@ class Stanine:
         Raises ValueError if the address or the key cannot be used.
         """
         server = Endpoint.at(base_url, key, timeout)
-        session = Session(retries or RetryPolicy(), on_retry, (server.key,) if server.key else ())
+        context = RequestContext(
+            retries or RetryPolicy(), on_retry, (server.key,) if server.key else ()
+        )
         self._owns_http = http_client is None
-        self._bind(server, session, http_client or httpx.Client(trust_env=server.uses_environment))
+        self._bind(server, context, http_client or httpx.Client(trust_env=server.uses_environment))
 
-    def _bind(self, server: Endpoint, session: Session, http: httpx.Client) -> None:
-        self._server, self.session, self._http = server, session, http
+    def _bind(self, server: Endpoint, context: RequestContext, http: httpx.Client) -> None:
+        self._server, self.context, self._http = server, context, http
         self.instruments = InstrumentsResource(self)
         self.attempts = AttemptsResource(self)
         self.results = ResultsResource(self)
+        self.sessions = SessionsResource(self)
+        self.invitations = InvitationsResource(self)
+        self.participants = ParticipantsResource(self)
         self.queues = QueuesResource(self)
         self.config = ConfigResource(self)
         self.tokens = TokensResource(self)
@@ -81,12 +89,12 @@ class Stanine:
             if timeout is None
             else Endpoint.at(self._server.address, self._server.key, timeout)
         )
-        session = sibling(
-            self.session,
-            policy=retries or self.session.policy,
-            on_retry=on_retry or self.session.on_retry,
+        context = sibling(
+            self.context,
+            policy=retries or self.context.policy,
+            on_retry=on_retry or self.context.on_retry,
         )
-        other._bind(server, session, self._http)
+        other._bind(server, context, self._http)
         return other
 
     def close(self) -> None:
@@ -112,7 +120,7 @@ class Stanine:
 
     def call(self, call: Call[T]) -> T:
         """Make a call, tried again as the policy says."""
-        return self.run(exchange(self.session, call))
+        return self.run(exchange(self.context, call))
 
     def run(self, flow: Flow[T], stop: threading.Event | None = None) -> T:
         """Run a flow: perform what it yields and send it the outcome.

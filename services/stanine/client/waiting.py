@@ -16,7 +16,7 @@ from stanine.client.errors import (
     NotScoredError,
     UnauthenticatedError,
 )
-from stanine.client.flow import Flow, Pause, Session, exchange
+from stanine.client.flow import Flow, Pause, RequestContext, exchange
 from stanine.client.listing import ListReader
 from stanine.client.messages import Call
 from stanine.client.records import Attempt, Publication, Result
@@ -54,60 +54,60 @@ S = TypeVar("S", bound=SubmittedAttempt)
 
 
 def wait_for_result(
-    session: Session, attempt: str, token: str | None, seconds: float
+    context: RequestContext, attempt: str, token: str | None, seconds: float
 ) -> Flow[Result]:
     """Return an attempt's result. Raises NotScoredError after `seconds`."""
-    deadline = session.clock() + seconds
+    deadline = context.clock() + seconds
     while True:
-        began = session.clock()
+        began = context.clock()
         held = min(LONGEST_HOLD, max(deadline - began, 0.0))
-        found = yield from exchange(session, results.of_attempt(attempt, token, held))
+        found = yield from exchange(context, results.of_attempt(attempt, token, held))
         if found is not None:
             return found
-        left = deadline - session.clock()
+        left = deadline - context.clock()
         if left <= 0:
             raise NotScoredError(f"attempt {attempt} is not scored after {seconds:g} s")
-        if session.clock() - began < held / 2:
+        if context.clock() - began < held / 2:
             yield Pause(min(_ASK_AGAIN, left))
 
 
 def submit_and_wait(
-    session: Session, instrument: str, attempt: Attempt, seconds: float
+    context: RequestContext, instrument: str, attempt: Attempt, seconds: float
 ) -> Flow[Result]:
     """Submit an attempt that has a key, and return its result. Raises NotScoredError after `seconds`."""
-    deadline = session.clock() + seconds
+    deadline = context.clock() + seconds
     receipt, result = yield from exchange(
-        session, attempts.submit(instrument, attempt, min(LONGEST_HOLD, seconds))
+        context, attempts.submit(instrument, attempt, min(LONGEST_HOLD, seconds))
     )
     if result is not None:
         return result
-    left = max(deadline - session.clock(), 0.0)
-    return (yield from wait_for_result(session, receipt.attempt, receipt.token, left))
+    left = max(deadline - context.clock(), 0.0)
+    return (yield from wait_for_result(context, receipt.attempt, receipt.token, left))
 
 
 def publish_and_wait(
-    session: Session, publish: Call[Publication], seconds: float
+    context: RequestContext, publish: Call[Publication], seconds: float
 ) -> Flow[Publication]:
     """Publish, and wait until the revision is indexed.
 
     Polls with the same conditional PUT, which changes nothing while the document is the newest. Raises
     PreconditionFailedError if it is not, NotIndexedInTimeError after some seconds.
     """
-    deadline = session.clock() + seconds
-    began = session.clock()
-    published = yield from exchange(session, publish)
+    deadline = context.clock() + seconds
+    began = context.clock()
+    published = yield from exchange(context, publish)
     changed = published.changed
     while not published.indexed:
-        left = deadline - session.clock()
+        left = deadline - context.clock()
         if left <= 0:
             raise NotIndexedInTimeError(
                 f"{published.name} is published, but not indexed after {seconds:g} s: does the indexWatcher run?"
             )
-        if session.clock() - began < publish.hold / 2:
+        if context.clock() - began < publish.hold / 2:
             yield Pause(min(_ASK_AGAIN, left))
-        began = session.clock()
+        began = context.clock()
         published = yield from exchange(
-            session,
+            context,
             instruments.ask_whether_indexed(publish, published.digest, min(LONGEST_HOLD, left)),
         )
     return instruments.with_changed(published, changed)
@@ -119,19 +119,19 @@ class ResultFollower(Generic[S]):
     Decides when to request individually.
     """
 
-    def __init__(self, session: Session, instrument: str, submitted: Iterable[S]) -> None:
-        self._session = session
+    def __init__(self, context: RequestContext, instrument: str, submitted: Iterable[S]) -> None:
+        self._context = context
         #: Attempts without a result, by id.
         self.left = {each.attempt: each for each in submitted if each.attempt is not None}
         self._list = ListReader(
-            session,
+            context,
             lambda after: results.of_instrument(instrument, after, results.PAGE),
             "",
             "continue",
             _id_of,
         )
         self._passed = 0
-        self._quiet_since = session.clock()
+        self._quiet_since = context.clock()
         self._may_read = len(self.left) > _FEW
 
     @property
@@ -142,7 +142,7 @@ class ResultFollower(Generic[S]):
         when no new results arrive for a while, or when skipping other results has taken longer than individual requests
         would.
         """
-        quiet = self._session.clock() - self._quiet_since
+        quiet = self._context.clock() - self._quiet_since
         return (
             bool(self.left)
             and self._may_read
@@ -170,7 +170,7 @@ class ResultFollower(Generic[S]):
             if submitted is not None:
                 found.append((submitted, result))
         if items:
-            self._quiet_since = self._session.clock()
+            self._quiet_since = self._context.clock()
         else:
             yield Pause(_POLL)
         return found
@@ -179,7 +179,7 @@ class ResultFollower(Generic[S]):
         """Request one attempt's result by its token."""
         assert submitted.attempt is not None
         return submitted, (
-            yield from wait_for_result(self._session, submitted.attempt, submitted.token, seconds)
+            yield from wait_for_result(self._context, submitted.attempt, submitted.token, seconds)
         )
 
 

@@ -10,9 +10,10 @@ from tests.unit.client.bulk_server import BulkServer, run
 
 from stanine.client import errors
 from stanine.client.bulk import LINES_PER_REQUEST, Delivery, batches, deliver
-from stanine.client.flow import Session
+from stanine.client.calls.attempts import BULK
+from stanine.client.flow import RequestContext
 from stanine.client.messages import Reply
-from stanine.client.records import Attempt
+from stanine.client.records import Attempt, LineAnswer
 from stanine.client.retries import RetryPolicy
 
 PATIENT = RetryPolicy(patience=1e9)
@@ -26,8 +27,8 @@ PLANS = st.lists(
 KEYS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
 
 
-def session(policy: RetryPolicy = PATIENT) -> Session:
-    return Session(policy, clock=lambda: 0.0, random=lambda: 0.5)
+def context(policy: RetryPolicy = PATIENT) -> RequestContext:
+    return RequestContext(policy, clock=lambda: 0.0, random=lambda: 0.5)
 
 
 def as_line(key: str, form: int) -> Any:
@@ -55,7 +56,9 @@ def test_each_line_is_answered_once_in_order_with_its_own_attempt(
         lines += [b" \n"] * blanks + [as_line(key, form)]
         expected.append((len(lines), f"id of {key}", key))
     server = BulkServer(iter(plans))
-    deliveries = [run(deliver(session(), "x", batch), server.answer) for batch in batches(lines)]
+    deliveries = [
+        run(deliver(context(), BULK, "x", batch), server.answer) for batch in batches(lines)
+    ]
     answers = [answer for delivery in deliveries for answer in delivery.answers]
     assert [(answer.line, answer.attempt, answer.key) for answer in answers] == expected
     assert all(delivery.error is None for delivery in deliveries)
@@ -77,7 +80,7 @@ def test_a_line_that_the_server_refuses_for_good_has_its_problem_and_is_not_sent
         return Reply(200, {}, b"")
 
     (batch,) = batches([{"key": "a"}])
-    (found,) = run(deliver(session(), "x", batch), answer).answers
+    (found,) = run(deliver(context(), BULK, "x", batch), answer).answers
     assert found.problem is not None
     assert found.problem.code == "invalid-attempt"
     assert len(bodies) == 1
@@ -95,7 +98,7 @@ def test_what_was_taken_before_an_error_is_told_with_the_error() -> None:
         )
 
     (batch,) = batches([{"key": key} for key in "abcd"])
-    delivery: Delivery = run(deliver(session(), "x", batch), answer)
+    delivery: Delivery[LineAnswer] = run(deliver(context(), BULK, "x", batch), answer)
     assert [found.key for found in delivery.answers] == ["a", "c"]
     assert isinstance(delivery.error, errors.UnauthenticatedError)
 
@@ -118,7 +121,7 @@ def test_a_revoked_key_is_told_as_an_error_or_as_the_answers_of_the_lines_that_i
         return Reply(200, {}, b"")
 
     (batch,) = batches([{"key": key} for key in "abc"])
-    delivery = run(deliver(session(), "x", batch), answer)
+    delivery = run(deliver(context(), BULK, "x", batch), answer)
     assert [found.status for found in delivery.answers] == [202, 401]
     assert isinstance(delivery.error, errors.UnauthenticatedError)
 
@@ -134,7 +137,8 @@ def test_a_server_without_room_is_given_up_when_the_patience_is_over() -> None:
 
     (batch,) = batches([{"key": "a"}])
     delivery = run(
-        deliver(Session(RetryPolicy(patience=30), clock=clock), "x", batch), server.answer
+        deliver(RequestContext(RetryPolicy(patience=30), clock=clock), BULK, "x", batch),
+        server.answer,
     )
     assert isinstance(delivery.error, errors.FullError)
     assert delivery.answers == []
@@ -154,6 +158,6 @@ def test_an_answer_to_something_else_is_an_error_and_matched_to_nothing(body: by
         return Reply(200, {}, b"")
 
     (batch,) = batches([{"key": "a", "answers": {}}, {"key": "b", "answers": {}}])
-    delivery = run(deliver(session(), "x", batch), answer)
+    delivery = run(deliver(context(), BULK, "x", batch), answer)
     assert isinstance(delivery.error, errors.UnexpectedAnswerError)
     assert [found.line for found in delivery.answers] in ([], [1])

@@ -5,7 +5,10 @@ import pytest
 
 from stanine.api import bodies
 from stanine.api.admin import queue_bodies, settings_bodies
-from stanine.client import records
+from stanine.api.people import session_bodies
+from stanine.api.web import problems
+from stanine.client import errors, records
+from stanine.domain.scoring import explanation_records
 from stanine.domain.scoring.result_records import ProfileResult, ScaleResult
 
 #: Members that the client gives in another record.
@@ -30,6 +33,35 @@ ELSEWHERE: dict[type[msgspec.Struct], set[str]] = {bodies.ResultBody: {"token", 
         (records.FormAttribute, bodies.FormAttributeBody),
         (records.FormSection, bodies.FormSectionBody),
         (records.FormLayout, bodies.FormLayoutBody),
+        (errors.Problem, problems.ProblemDocument),
+        (errors.SavedState, problems.Saved),
+        (records.SessionRequest, session_bodies.SessionOrder),
+        (records.Session, session_bodies.SessionBody),
+        (records.SessionSaved, session_bodies.SavedSession),
+        (records.SessionSubmitted, session_bodies.SubmittedBody),
+        (records.SessionWithdrawn, session_bodies.WithdrawnSession),
+        (records.SessionExtended, session_bodies.ExtendedSession),
+        (records.ErasedCounts, session_bodies.ErasedBody),
+        (records.InvitationRequest, session_bodies.InvitationOrder),
+        (records.Invitation, session_bodies.InvitationBody),
+        (records.InvitationAnswer, session_bodies.InvitationLine),
+        (records.InvitationPreview, session_bodies.Welcome),
+        (records.ResultsRelease, session_bodies.Release),
+        (records.ResultExplanation, bodies.ExplanationBody),
+        (records.ExplainedScale, explanation_records.ScaleExplanation),
+        (records.ExplainedTerm, explanation_records.TermStep),
+        (records.ExplainedPart, explanation_records.PartStep),
+        (records.ExplainedFormula, explanation_records.FormulaStep),
+        (records.ExplainedName, explanation_records.NameStep),
+        (records.ExplainedSum, explanation_records.SumStep),
+        (records.ExplainedNorm, explanation_records.NormStep),
+        (records.ExplainedGroup, explanation_records.GroupStep),
+        (records.ExplainedClause, explanation_records.ClauseStep),
+        (records.ExplainedLookup, explanation_records.LookupStep),
+        (records.ExplainedError, explanation_records.ErrorStep),
+        (records.ExplainedBand, explanation_records.BandStep),
+        (records.ExplainedProfile, explanation_records.ProfileExplanation),
+        (records.ExplainedValue, explanation_records.ProfileValue),
         (records.QueueInfo, queue_bodies.QueueBody),
         (records.DeadLetterInfo, queue_bodies.DeadLetterBody),
         (records.OrderDone, queue_bodies.Done),

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tests.unit.client.bulk_server import run
 
 from stanine.client import errors
-from stanine.client.flow import Send, Session, exchange
+from stanine.client.flow import RequestContext, Send, exchange
 from stanine.client.messages import Call, NoReply, Reply, call
 from stanine.client.retries import NO_RETRIES, Retry, RetryPolicy, read_retry_after
 
@@ -40,7 +40,7 @@ class Clock:
         def on_retry(retry: Retry) -> None:
             self.now += retry.pause
 
-        session = Session(
+        session = RequestContext(
             policy, on_retry, reached=reached, clock=lambda: self.now, random=lambda: 1.0
         )
         request: Call[int] = call("POST", "/x", lambda reply: reply.status, repeatable=repeatable)

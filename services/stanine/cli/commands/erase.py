@@ -5,11 +5,11 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from stanine.cli.connection import connect
 from stanine.cli.exits import InvalidInputError, NotFoundError
 from stanine.cli.io.terminal import View, note, show
 from stanine.cli.options import DEFAULT_SERVER, Key, Server, Shown
-from stanine.cli.plain_api import connect_plain
-from stanine.client.messages import segment
+from stanine.client import errors
 
 _Attempts = Annotated[
     list[str] | None, typer.Argument(metavar="[ATTEMPT]…", help="Ids of attempts.")
@@ -36,21 +36,19 @@ def erase(
         raise InvalidInputError("name attempts, or participants with --participant")
     done: list[dict[str, Any]] = []
     missing: list[str] = []
-    with connect_plain(server, key) as api:
+    with connect(server, key) as client:
         for attempt in attempts or ():
             try:
-                api.request("DELETE", f"/v1/attempts/{segment(attempt)}")
-            except NotFoundError:
+                client.attempts.erase(attempt)
+            except errors.NotFoundError:
                 missing.append(attempt)
             else:
                 done.append(
                     {"erased": attempt, "attempts": 1, "sessions": None, "invitations": None}
                 )
         for participant in participants or ():
-            found = msgspec.json.decode(
-                api.request("POST", f"/v1/participants/{segment(participant)}:erase")
-            )
-            done.append({"erased": participant, **found})
+            found = client.participants.erase(participant)
+            done.append({"erased": participant, **msgspec.to_builtins(found)})
     show(done, view, done)
     if missing:
         note(

@@ -3,13 +3,14 @@
 Registered by `application`.
 """
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import numpy as np
 import typer
 
 from stanine.cli.commands.publish import read_document
+from stanine.cli.connection import connect
 from stanine.cli.exits import FAILED, InvalidInputError, NotFoundError, UnavailableError
 from stanine.cli.io.explanation_text import lines_of
 from stanine.cli.io.responses import Response, Responses, form_of_entry
@@ -18,8 +19,6 @@ from stanine.cli.io.row_packer import RowPacker
 from stanine.cli.io.sheet import Sheet
 from stanine.cli.io.terminal import View, emit, note, open_input, rewindable, show
 from stanine.cli.options import DEFAULT_SERVER, Server, Shown
-from stanine.cli.plain_api import connect_plain
-from stanine.client.messages import segment
 from stanine.domain.scoring.explanation import Explainer, Reader
 from stanine.domain.scoring.explanation_records import Explanation
 from stanine.domain.scoring.index import build_entry
@@ -63,25 +62,25 @@ def explain(
     if source is None or source.name != "COMMANDLINE":  # STANINE_KEY is an API key, not a row
         raise InvalidInputError("--key ROW is missing: the key of a row, or its number")
     explained = _explain_row(what, responses, key)
-    _show(msgspec.to_builtins(explained), explained, view)
+    _show(explained, explained, view)
 
 
 def _explain_stored(attempt: str, server: str, key: str, view: View) -> None:
-    with connect_plain(server, key) as api:
-        found: dict[str, Any] = api.get(f"/v1/attempts/{segment(attempt)}/result/explanation")
-    if found["state"] == "Submitted":
+    with connect(server, key) as client:
+        found = client.results.explain(attempt)
+    if found is None:
         raise UnavailableError(
             f"{attempt} is not scored yet; `stanine result {attempt} --wait SECONDS` waits"
         )
-    if found["state"] == "Failed":
+    if found.state == "Failed":
         if view is not View.TABLE:
             show(found, view, [])
-        note(f"{attempt} cannot be scored: {found.get('reason')}")
+        note(f"{attempt} cannot be scored: {found.reason}")
         raise typer.Exit(FAILED)
-    _show(found, msgspec.convert(found, Explanation), view)
+    _show(found, msgspec.convert(msgspec.to_builtins(found), Explanation), view)
 
 
-def _show(found: dict[str, Any], explained: Explanation, view: View) -> None:
+def _show(found: object, explained: Explanation, view: View) -> None:
     if view is not View.TABLE:
         show(found, view, [])
         return

@@ -1,13 +1,13 @@
 """`stanine tokens rotate`: rotate the secret of attempt tokens. Registered by `application`."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
 
+from stanine.cli.connection import connect
 from stanine.cli.io.terminal import View, show
 from stanine.cli.options import DEFAULT_SERVER, Key, Server, Shown
-from stanine.cli.plain_api import connect_plain
 
 #: How long the API keeps a former secret of attempt tokens, in seconds: at most 90 days, by default one day.
 _MOST_SECONDS, _DAY = 90 * 86_400, 86_400
@@ -54,15 +54,8 @@ def rotate(
     Needs the scope `operate`. All API processes apply it within seconds. Submitting the same attempt again returns
     a token of the new secret.
     """
-    links = {} if keep_links_seconds is None else {"keepLinksSeconds": keep_links_seconds}
-    order = msgspec.json.encode({"keepSeconds": keep_seconds} | links)
-    with connect_plain(server, key) as api:
-        done: dict[str, Any] = msgspec.json.decode(
-            api.request(
-                "POST",
-                "/v1/tokens:rotate",
-                content=order,
-                headers={"content-type": "application/json"},
-            )
+    with connect(server, key) as client:
+        done = client.tokens.rotate(
+            keep_seconds=keep_seconds, keep_links_seconds=keep_links_seconds
         )
-    show(done, view, [done])
+    show(done, view, [msgspec.to_builtins(done)])

@@ -1,12 +1,12 @@
-"""Calls that submit and read attempts. Used by the resource `attempts` and by `bulk`."""
+"""Calls that submit, read and erase attempts. Used by the resource `attempts` and by `bulk`."""
 
-import re
 import uuid
 from collections.abc import Mapping
 
 import msgspec
 
-from stanine.client.messages import NDJSON, Call, Reply, call, json_call, query, reader
+from stanine.client.calls.lines import BulkRoute
+from stanine.client.messages import Call, Reply, call, json_call, key_header, query, reader
 from stanine.client.records import (
     AnswerValue,
     Attempt,
@@ -17,13 +17,8 @@ from stanine.client.records import (
     StoredAttempt,
 )
 
-#: Keys that fit the header Idempotency-Key in quotes; other keys are sent in the body.
-_PRINTABLE = re.compile(r"[ !#-\[\]-~]{1,64}", re.ASCII)
-_BULK = "/v1/instruments/{name}/attempts:bulk"
-
 _read_receipt = reader(Receipt)
 _read_result = reader(Result)
-_encode = msgspec.json.Encoder().encode
 
 
 def new_attempt(
@@ -65,9 +60,8 @@ def submit(instrument: str, attempt: Attempt, wait: float) -> Call[tuple[Receipt
     The answer includes the result if it is scored within `wait` seconds.
     """
     key = attempt.key or ""
-    headers = {}
-    if _PRINTABLE.fullmatch(key):
-        headers = {"idempotency-key": f'"{key}"'}
+    headers = key_header(key)
+    if headers:
         attempt = msgspec.structs.replace(attempt, key=None)
 
     def decode(reply: Reply) -> tuple[Receipt, Result | None]:
@@ -80,36 +74,14 @@ def submit(instrument: str, attempt: Attempt, wait: float) -> Call[tuple[Receipt
     )  # fmt: skip
 
 
-def submit_lines(instrument: str, body: bytes) -> Call[None]:
-    """Submit lines; the answer is read as a stream, not by `decode`."""
-    return call(
-        "POST",
-        _BULK,
-        lambda _: None,
-        {"name": instrument},
-        body=body,
-        headers={"content-type": NDJSON},
-    )
+def _is_accepted(answer: LineAnswer) -> bool:
+    return bool(answer.attempt and answer.token)
 
 
-def encode_line(attempt: Attempt | Mapping[str, object] | bytes | str) -> bytes:
-    """Return an attempt as one line without line break.
-
-    Text is used as given, with its line breaks (never part of a value) replaced by spaces.
-    """
-    if isinstance(attempt, str):
-        attempt = attempt.encode()
-    if isinstance(attempt, bytes):
-        return attempt.replace(b"\r", b" ").replace(b"\n", b" ").strip()
-    return _encode(attempt)
-
-
-def decode_line(line: bytes) -> LineAnswer:
-    """Parse one line of a bulk answer. Raises msgspec.MsgspecError or UnicodeDecodeError."""
-    return _line_decoder.decode(line)
-
-
-_line_decoder = msgspec.json.Decoder(LineAnswer)
+#: Submission of many attempts.
+BULK = BulkRoute(
+    "/v1/instruments/{name}/attempts:bulk", msgspec.json.Decoder(LineAnswer).decode, _is_accepted
+)
 
 
 def read(attempt: str, *, quality: bool = False) -> Call[StoredAttempt]:
@@ -121,3 +93,8 @@ def read(attempt: str, *, quality: bool = False) -> Call[StoredAttempt]:
         {"id": attempt},
         query=query(include="quality" if quality else None),
     )
+
+
+def erase(attempt: str) -> Call[None]:
+    """Erase an attempt."""
+    return call("DELETE", "/v1/attempts/{id}", lambda _: None, {"id": attempt})

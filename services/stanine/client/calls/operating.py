@@ -44,11 +44,12 @@ def roll_back_config(revision: int) -> Call[ConfigChange]:
     )
 
 
-def rotate_tokens(keep_seconds: int) -> Call[TokensRotated]:
+def rotate_tokens(keep_seconds: int, keep_links_seconds: int | None) -> Call[TokensRotated]:
     """Create a new secret.
 
     A retry after a lost answer creates another one; the one in between expires as earlier secrets do.
     """
-    return json_call(
-        "POST", "/v1/tokens:rotate", reader(TokensRotated), body={"keepSeconds": keep_seconds}
-    )
+    order = {"keepSeconds": keep_seconds}
+    if keep_links_seconds is not None:
+        order["keepLinksSeconds"] = keep_links_seconds
+    return json_call("POST", "/v1/tokens:rotate", reader(TokensRotated), body=order)

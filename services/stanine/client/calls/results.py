@@ -1,12 +1,13 @@
 """Calls that read results: of one attempt, of an instrument, of a participant. Used by the resource `results` and by `waiting`."""
 
 from stanine.client.messages import Call, Reply, call, query, reader
-from stanine.client.records import Page, Result
+from stanine.client.records import Page, Result, ResultExplanation
 
 #: Results per page: the API's maximum.
 PAGE = 1_000
 
 _read_result = reader(Result)
+_read_explanation = reader(ResultExplanation)
 _read_page = reader(Page[Result])
 
 
@@ -27,6 +28,15 @@ def of_attempt(
         token=token,
         hold=wait,
     )
+
+
+def explanation(attempt: str) -> Call[ResultExplanation | None]:
+    """Read the steps of an attempt's scores; None: it is not scored yet."""
+
+    def decode(reply: Reply) -> ResultExplanation | None:
+        return None if reply.status == 202 else _read_explanation(reply)
+
+    return call("GET", "/v1/attempts/{id}/result/explanation", decode, {"id": attempt})
 
 
 def of_instrument(

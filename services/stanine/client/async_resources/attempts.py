@@ -1,0 +1,106 @@
+"""`client.attempts` for asyncio: submit, read and erase attempts."""
+
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping
+from contextlib import aclosing
+from typing import TypeVar
+
+from stanine.client import bulk, waiting
+from stanine.client.async_resources.base import AsyncResource
+from stanine.client.async_resources.lines import send_lines
+from stanine.client.calls import attempts
+from stanine.client.calls.lines import AnyLine
+from stanine.client.flow import Flow
+from stanine.client.records import (
+    AnswerValue,
+    Attempt,
+    AttributeValue,
+    LineAnswer,
+    Receipt,
+    Result,
+    StoredAttempt,
+)
+
+S = TypeVar("S", bound=waiting.SubmittedAttempt)
+
+
+class AsyncAttemptsResource(AsyncResource):
+    """`client.attempts`: submitted attempts."""
+
+    async def submit(
+        self,
+        instrument: str,
+        answers: Mapping[str, AnswerValue] | Attempt,
+        *,
+        key: str | None = None,
+        participant: str | None = None,
+        attributes: Mapping[str, AttributeValue] | None = None,
+        revision: int | None = None,
+        language: str | None = None,
+        seconds: float | None = None,
+    ) -> Receipt:
+        """Submit one attempt. With the same `key` it is stored once, however often it is sent; without one a random key is made."""
+        attempt = attempts.new_attempt(
+            answers, key, participant, attributes, revision, language, seconds
+        )
+        receipt, _ = await self._client.call(attempts.submit(instrument, attempt, 0.0))
+        return receipt
+
+    async def submit_and_wait(
+        self,
+        instrument: str,
+        answers: Mapping[str, AnswerValue] | Attempt,
+        *,
+        key: str | None = None,
+        participant: str | None = None,
+        attributes: Mapping[str, AttributeValue] | None = None,
+        revision: int | None = None,
+        language: str | None = None,
+        seconds: float | None = None,
+        timeout: float = 60.0,  # noqa: ASYNC109 - how long the server is asked, as in the sync client
+    ) -> Result:
+        """Submit one attempt and return its result. Raises NotScoredError after `timeout` seconds; the attempt is stored then."""
+        attempt = attempts.new_attempt(
+            answers, key, participant, attributes, revision, language, seconds
+        )
+        return await self._client.run(
+            waiting.submit_and_wait(self._client.context, instrument, attempt, timeout)
+        )
+
+    def submit_many(
+        self,
+        instrument: str,
+        lines: Iterable[AnyLine] | AsyncIterable[AnyLine],
+        *,
+        requests_at_once: int = bulk.REQUESTS_AT_ONCE,
+    ) -> AsyncGenerator[LineAnswer, None]:
+        """Submit many attempts, each with a key; yield their answers in the order of `lines`."""
+        return send_lines(self._client, attempts.BULK, instrument, lines, requests_at_once)
+
+    async def wait_for(
+        self,
+        instrument: str,
+        submitted: Iterable[S],
+        *,
+        timeout: float = 120.0,  # noqa: ASYNC109 - as above
+    ) -> AsyncIterator[tuple[S, Result]]:
+        """Yield the results of attempts (receipts or line answers) when available."""
+        follower = waiting.ResultFollower(self._client.context, instrument, submitted)
+        while follower.follows:
+            for found in await self._client.run(follower.look()):
+                yield found
+
+        async def flows() -> AsyncIterator[Flow[tuple[S, Result]]]:
+            for each in follower.left.values():
+                yield follower.ask(each, timeout)
+
+        async with aclosing(self._client.run_in_order(flows(), waiting.ASKED_AT_ONCE)) as results:
+            async for found in results:
+                yield found
+
+    async def get(self, attempt: str, *, quality: bool = False) -> StoredAttempt:
+        """Return an attempt as it was answered; `quality`: with figures about how it was filled in."""
+        return await self._client.call(attempts.read(attempt, quality=quality))
+
+    async def erase(self, attempt: str) -> None:
+        """Erase an attempt with its result, its session and its invitation; permanent."""
+        await self._client.call(attempts.erase(attempt))

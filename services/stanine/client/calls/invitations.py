@@ -1,0 +1,85 @@
+"""Calls about invitations and the release of results. Used by the resource `invitations`."""
+
+import uuid
+
+import msgspec
+
+from stanine.client.calls.lines import BulkRoute
+from stanine.client.messages import JSON, Call, call, json_call, query, reader
+from stanine.client.records import (
+    Invitation,
+    InvitationAnswer,
+    InvitationPreview,
+    InvitationRequest,
+    Page,
+    ResultsRelease,
+)
+
+#: Invitations per page: the API's maximum.
+PAGE = 1_000
+
+_ALL = "/v1/instruments/{name}/invitations"
+
+
+def create(instrument: str, invitation: InvitationRequest) -> Call[Invitation]:
+    """Create an invitation. Without a key it gets a random one, for idempotent retries."""
+    if invitation.key is None:
+        invitation = msgspec.structs.replace(invitation, key=uuid.uuid4().hex)
+    return json_call("POST", _ALL, reader(Invitation), {"name": instrument}, body=invitation)
+
+
+def _is_created(answer: InvitationAnswer) -> bool:
+    return bool(answer.invitation and answer.code)
+
+
+#: Creation of many invitations.
+BULK = BulkRoute(f"{_ALL}:bulk", msgspec.json.Decoder(InvitationAnswer).decode, _is_created)
+
+
+def page(instrument: str, after: str, limit: int) -> Call[Page[Invitation]]:
+    """Read a page of an instrument's invitations."""
+    return call(
+        "GET",
+        _ALL,
+        reader(Page[Invitation]),
+        {"name": instrument},
+        query=query(after=after, limit=limit),
+    )
+
+
+def revoke(instrument: str, invitation: str) -> Call[Invitation]:
+    """Revoke an invitation; idempotent."""
+    return call(
+        "POST",
+        f"{_ALL}/{{invitation}}:revoke",
+        reader(Invitation),
+        {"name": instrument, "invitation": invitation},
+        headers={"content-type": JSON},
+    )
+
+
+def extend(instrument: str, invitation: str, expires_at: str | None) -> Call[Invitation]:
+    """Change when an invitation expires; None: never."""
+    return json_call(
+        "POST",
+        f"{_ALL}/{{invitation}}:extend",
+        reader(Invitation),
+        {"name": instrument, "invitation": invitation},
+        body={"expiresAt": expires_at},
+    )
+
+
+def preview(code: str) -> Call[InvitationPreview]:
+    """Read the public data of an invitation by its code."""
+    return call("GET", "/v1/invitation", reader(InvitationPreview), token=code)
+
+
+def release(instrument: str, *, released: bool) -> Call[ResultsRelease]:
+    """Release an instrument's results to participants, or withdraw the release."""
+    return json_call(
+        "POST",
+        "/v1/instruments/{name}:release",
+        reader(ResultsRelease),
+        {"name": instrument},
+        body={"released": released},
+    )

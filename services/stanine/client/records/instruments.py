@@ -1,0 +1,112 @@
+"""Published instruments and what can be read of their scales."""
+
+from typing import Any
+
+import msgspec
+
+from stanine.client.records.base import ClientRecord
+
+
+class InstrumentSummary(ClientRecord, frozen=True):
+    """An instrument in a list: its newest revision."""
+
+    name: str
+    revision: int
+    #: The first revision of the newest form.
+    form: int
+    digest: str
+    #: Absent until a revision is indexed.
+    title: str | None = None
+
+
+class InstrumentText(ClientRecord, frozen=True):
+    """An instrument's document, as published."""
+
+    document: dict[str, Any]
+    revision: int
+    form: int
+    #: Identifies this document, for `publish(if_match=…)`.
+    etag: str
+
+
+class DocumentWarning(ClientRecord, frozen=True):
+    """A warning about an accepted document: a place in the document, a code, and a sentence."""
+
+    pointer: str
+    code: str
+    detail: str
+
+
+class Publication(ClientRecord, frozen=True):
+    """Result of a publish."""
+
+    name: str
+    revision: int
+    form: int
+    digest: str
+    #: Whether this call created the revision; false for an unchanged document, also after a lost answer.
+    changed: bool
+    #: Whether attempts are scored by the revision.
+    indexed: bool
+    #: Warnings for its author: the first 100, and the number of all.
+    warnings: list[DocumentWarning] = msgspec.field(default_factory=list)
+    warning_count: int = 0
+
+
+class Band(ClientRecord, frozen=True):
+    """A band: it begins at `from_`, or just above `above`; the lowest has neither."""
+
+    id: str
+    label: str | None = None
+    text: str | None = None
+    from_: float | None = msgspec.field(name="from", default=None)
+    above: float | None = None
+
+
+class Scale(ClientRecord, frozen=True):
+    """What a scale's scores can be, and what they are called."""
+
+    id: str
+    #: The score that the bands are of.
+    report: str
+    #: The lowest and the highest raw score that answers can reach; null if it cannot be said.
+    range: tuple[float, float] | None
+    title: str | None = None
+    codes: list[dict[str, str]] | None = None
+    standard: list[str] | None = None
+    #: The norm groups, in the order in which they are tried.
+    norms: list[str] | None = None
+    bands: list[Band] | None = None
+    #: Instead of `bands`, by group.
+    bands_by_group: dict[str, list[Band]] | None = None
+
+
+class ProfileText(ClientRecord, frozen=True):
+    """What a code of a profile is called."""
+
+    label: str | None = None
+    text: str | None = None
+
+
+class Profile(ClientRecord, frozen=True):
+    """The `top` highest of several scales."""
+
+    id: str
+    of: list[str]
+    top: int
+    ties: str
+    title: str | None = None
+    texts: dict[str, ProfileText] | None = None
+
+
+class Scales(ClientRecord, frozen=True):
+    """What may be read of the scales of a revision: no keys, points or formulas."""
+
+    name: str
+    revision: int
+    form: int
+    title: str
+    scales: list[Scale]
+    profiles: list[Profile]
+    language: str | None = None
+    languages: list[str] | None = None

@@ -1,0 +1,69 @@
+"""Base of the resources, and the list that they return. Used by the other modules of this package."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from stanine.client.listing import ListReader
+
+if TYPE_CHECKING:
+    from stanine.client.sync_client import Stanine
+
+Item = TypeVar("Item")
+
+
+class SyncResource:
+    """Methods of a client about one thing."""
+
+    def __init__(self, client: "Stanine") -> None:
+        self._client = client
+
+
+class Listing(Generic[Item]):
+    """A list read during iteration. Iterating again after its end yields items added since."""
+
+    def __init__(self, client: "Stanine", reader: ListReader[Item]) -> None:
+        self._client, self._reader = client, reader
+
+    @property
+    def cursor(self) -> str:
+        """Cursor to continue from later: after the last page that was yielded completely.
+
+        Items of an incomplete page are yielded again.
+        """
+        return self._reader.cursor
+
+    @property
+    def at_end(self) -> bool:
+        """Whether the last page was the end of the list."""
+        return self._reader.at_end
+
+    @property
+    def history_changes(self) -> int:
+        """How often reading continued after a changed history: what the server lost is not among the items."""
+        return self._reader.history_changes
+
+    def read(self) -> list[Item]:
+        """Return the rest of the page, or the next page; it may be empty."""
+        if not self._reader.pending:
+            self._client.run(self._reader.read())
+        page = list(self._reader.pending)
+        self._reader.pending.clear()
+        return page
+
+    def pages(self) -> Iterator[list[Item]]:
+        """Yield the pages that have items, to the end."""
+        while True:
+            if page := self.read():
+                yield page
+            if self._reader.at_end:
+                return
+
+    def __iter__(self) -> Iterator[Item]:
+        pending = self._reader.pending
+        while True:
+            if not pending:
+                self._client.run(self._reader.read())
+            while pending:
+                yield pending.popleft()
+            if self._reader.at_end:
+                return

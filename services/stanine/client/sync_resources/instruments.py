@@ -1,0 +1,77 @@
+"""`client.instruments`: publish and read instruments."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from stanine.client import waiting
+from stanine.client.calls import instruments
+from stanine.client.listing import ListReader
+from stanine.client.messages import JSON
+from stanine.client.records import (
+    Form,
+    InstrumentSummary,
+    InstrumentText,
+    Publication,
+    Scales,
+)
+from stanine.client.sync_resources.base import Listing, SyncResource
+
+
+class InstrumentsResource(SyncResource):
+    """`client.instruments`: published instruments."""
+
+    def list(
+        self, *, after: str = "", page_size: int = instruments.PAGE
+    ) -> Listing[InstrumentSummary]:
+        """List the instruments that the key reaches, by name."""
+        return Listing(
+            self._client,
+            ListReader(self._client.context, lambda at: instruments.page(at, page_size), after),
+        )
+
+    def get(
+        self, name: str, *, revision: int | None = None, known: InstrumentText | None = None
+    ) -> InstrumentText:
+        """Return an instrument's document, by default the newest.
+
+        Return `known` if it is unchanged.
+        """
+        return self._client.call(instruments.read(name, revision, known))
+
+    def form(self, name: str, *, revision: int | None = None, language: str | None = None) -> Form:
+        """Return what a participant may see: items and options, no scales; in `language` as far as it has such texts."""
+        return self._client.call(instruments.form(name, revision, language))
+
+    def scales(
+        self, name: str, *, revision: int | None = None, language: str | None = None
+    ) -> Scales:
+        """Return what scores can be and mean: titles, ranges, bands; in `language` as far as it has such texts."""
+        return self._client.call(instruments.scales(name, revision, language))
+
+    def publish(
+        self,
+        name: str,
+        document: Mapping[str, Any] | bytes | str,
+        *,
+        media_type: str = JSON,
+        if_match: str | None = None,
+        only_new: bool = False,
+        wait: float = 0.0,
+    ) -> Publication:
+        """Publish a document: a mapping, or JSON or YAML text (`media_type="application/yaml"`).
+
+        An unchanged document creates no revision. `if_match`: ETag or digest of the revision to replace; `only_new`:
+        fail if the name exists. `wait`: seconds to wait until attempts are scored by it; raises NotIndexedInTimeError
+        after that.
+        """
+        call = instruments.publish(
+            name,
+            document,
+            media_type,
+            if_match,
+            only_new=only_new,
+            wait=min(wait, waiting.LONGEST_HOLD),
+        )
+        if not wait:
+            return self._client.call(call)
+        return self._client.run(waiting.publish_and_wait(self._client.context, call, wait))

@@ -1,0 +1,87 @@
+"""`client.results`: read results."""
+
+from stanine.client import waiting
+from stanine.client.calls import results
+from stanine.client.listing import ListReader, OnHistoryChange
+from stanine.client.records import (
+    Result,
+    ResultExplanation,
+)
+from stanine.client.sync_resources.base import Listing, SyncResource
+
+
+class ResultsResource(SyncResource):
+    """`client.results`: scored results."""
+
+    def get(
+        self, attempt: str, *, token: str | None = None, wait: float = 0.0, quality: bool = False
+    ) -> Result | None:
+        """Return an attempt's result; None: it is not scored yet. `token`: the attempt's own. `wait`: seconds to wait for it, 0 to 30.
+
+        `quality`: with figures about how it was filled in; not with a token.
+        """
+        return self._client.call(results.of_attempt(attempt, token, wait, quality=quality))
+
+    def wait_for(self, attempt: str, *, token: str | None = None, timeout: float = 60.0) -> Result:
+        """Wait for an attempt's result. Raises NotScoredError after `timeout` seconds."""
+        return self._client.run(
+            waiting.wait_for_result(self._client.context, attempt, token, timeout)
+        )
+
+    def explain(self, attempt: str) -> ResultExplanation | None:
+        """Return how an attempt's scores were computed, step by step; None: it is not scored yet.
+
+        Without the scope attempts:read it has no answers and attributes, without instruments:read no formulas.
+        """
+        return self._client.call(results.explanation(attempt))
+
+    def list(
+        self,
+        instrument: str,
+        *,
+        after: str = "",
+        on_history_change: OnHistoryChange = "raise",
+        page_size: int = results.PAGE,
+        quality: bool = False,
+    ) -> Listing[Result]:
+        """List an instrument's results in commit order.
+
+        If the server restarted with other data, raises HistoryChangedError with the cursor to continue from; with
+        "continue" the list continues from there, without attempts that it has already yielded.
+        """
+        context = self._client.context
+        reader = ListReader(
+            context,
+            lambda at: results.of_instrument(instrument, at, page_size, quality=quality),
+            after,
+            on_history_change,
+            _attempt_of,
+        )
+        return Listing(self._client, reader)
+
+    def of_participant(
+        self,
+        participant: str,
+        *,
+        after: str = "",
+        on_history_change: OnHistoryChange = "raise",
+        page_size: int = results.PAGE,
+        quality: bool = False,
+    ) -> Listing[Result]:
+        """List a participant's results, of the instruments that the key can access.
+
+        Otherwise as `list`.
+        """
+        context = self._client.context
+        reader = ListReader(
+            context,
+            lambda at: results.of_participant(participant, at, page_size, quality=quality),
+            after,
+            on_history_change,
+            _attempt_of,
+        )
+        return Listing(self._client, reader)
+
+
+def _attempt_of(result: Result) -> str:
+    return result.attempt
