@@ -46,9 +46,9 @@ redis://{{ include "stanine.redis.host" . }}:6379/0
 {{- end -}}
 {{- end -}}
 
-{{/* The Redis users: one for each process, one for the command line, and one for KEDA. */}}
+{{/* The Redis users: one for each process, one for the command line, one for backups, and one for KEDA. */}}
 {{- define "stanine.redis.users" -}}
-api index-watcher result-watcher operator cli keda
+api index-watcher result-watcher operator cli backup keda
 {{- end -}}
 
 {{/* Keys in that Secret for a user. (dict "root" . "component" "api") */}}

@@ -18,8 +18,10 @@ from stanine.api.intake.documents import DocumentReader
 from stanine.api.intake.storing import Intake
 from stanine.api.intake.validation import Checker
 from stanine.api.loops import (
+    BACKUP_SECONDS,
     INDEX_SECONDS,
     SLOW_SECONDS,
+    BackupFollower,
     IndexFollower,
     Loops,
     SettingsFollower,
@@ -117,6 +119,7 @@ class Api:
         self._config_desk = SettingsAdmin(settings.redis_url, self._keys)
         self._states = StateFollower(self._client, self._keys.partition, intake)
         self._writes = WriteProbe(self._client, self._keys)
+        self._backups = BackupFollower(self._client, self._keys)
         self._heartbeats = Heartbeats()
         #: Only for the loop that follows the keys file: a thread pool shared with requests could delay it and fail
         #: the liveness probe.
@@ -158,6 +161,7 @@ class Api:
         metrics.watch_index(
             lambda: (index.entries.hits, index.entries.misses), lambda: self._index.refreshed_at
         )
+        metrics.watch_backups(lambda: self._backups.newest_at)
         metrics.watch_capacity(lambda: intake.is_full, lambda: (capacity.used, capacity.limit))
         metrics.ready.set_function(lambda: float(not self.unready()))
         routes = (
@@ -315,6 +319,7 @@ class Api:
         self._loops.start("settings", self._following.refresh, SLOW_SECONDS)
         self._loops.start("queues", self.refresh_states, SLOW_SECONDS)
         self._loops.start("writes", self._writes.probe, SLOW_SECONDS)
+        self._loops.start("backups", self._backups.refresh, BACKUP_SECONDS)
         self._loops.start("index", self.refresh_index, INDEX_SECONDS)
         self._loops.start("tokens", self.refresh_tokens, SLOW_SECONDS)
         self._loops.start("sessions", self.sweep_sessions, SWEEP_SECONDS)

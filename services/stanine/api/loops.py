@@ -19,6 +19,7 @@ from stanine.api.intake.storing import Intake
 from stanine.api.web.auth import Keyring, KeysError
 from stanine.api.web.deadlines import within
 from stanine.broker.connection.errors import REFUSES_WRITES, ServerProblem, classify
+from stanine.store.backup.recorded import newest_backup_at
 from stanine.store.capacity import Capacity
 from stanine.store.durability import Writer
 from stanine.store.errors import StaleViewError
@@ -33,6 +34,8 @@ from stanine.telemetry.logs import change_level, get_log
 INDEX_SECONDS = 0.5
 #: Seconds between reads of settings, memory and keys.
 SLOW_SECONDS = 1.0
+#: Seconds between reads of the time of the newest backup.
+BACKUP_SECONDS = 5.0
 #: Seconds between checks of a publication that waits for its index entry.
 PUBLISH_SECONDS = 0.02
 #: Seconds without an iteration until a loop counts as stuck; each request to Redis takes at most 5 s.
@@ -169,6 +172,20 @@ class WriteProbe:
                 log.info("writes.accepted")
             else:
                 log.warning("writes.refused", reason=refusal.reason, remedy=refusal.remedy)
+
+
+class BackupFollower:
+    """Reads when the newest good backup was taken, for the metric; the job that takes backups has no endpoint."""
+
+    def __init__(self, client: "redis.asyncio.Redis", keys: Keys) -> None:
+        self._client = client
+        self._keys = keys
+        #: Unix time; 0 until one is recorded.
+        self.newest_at = 0.0
+
+    async def refresh(self) -> None:
+        """Read it."""
+        self.newest_at = await within(newest_backup_at(self._client, self._keys))
 
 
 async def follow_keys(keyring: Keyring, thread: Executor) -> None:

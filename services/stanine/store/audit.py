@@ -89,6 +89,30 @@ class Audit(msgspec.Struct, rename="camel"):
             or self.listed_without_result
         )
 
+    def findings(self) -> list[str]:
+        """Return a line for each kind of finding, with attempt ids, which identify no person."""
+        lines = [
+            f"{which.count} attempts {what}: {', '.join(which.attempts)}{', …' if which.count > len(which.attempts) else ''}"
+            for which, what in (
+                (self.differing, "have a result that differs from a fresh scoring"),
+                (self.failed_though_sound, "have failed, but can be scored"),
+                (
+                    self.unexplained,
+                    "were scored by a revision that is missing or has another form",
+                ),
+            )
+            if which.count
+        ]
+        return lines + [
+            f"{count} {what}"
+            for count, what in (
+                (self.unlisted, "results are in no list"),
+                (self.listed_twice, "results are in a list twice"),
+                (self.listed_without_result, "entries of the lists have no result"),
+            )
+            if count
+        ]
+
 
 class Auditor:
     """Reads attempts and results block by block; memory is limited to one step."""

@@ -39,6 +39,7 @@ fields.
     <namespace>:{p0}:o:<fingerprint>      set     a participant's sessions (`s`, id) and invitations (`v`, id)
     <namespace>:{p0}:released             hash    instrument number -> when (ms) its results were released to participants
     <namespace>:{p0}:retention            hash    instrument number -> how many results of its list are past their retention
+    <namespace>:{p0}:backups              hash    `newest`: when (ms) the newest good backup was taken; its `bytes`, `attempts`
     <namespace>:{p0}:secret               hash    the secrets that attempt tokens are made with (`stanine.store.secret`)
     <namespace>:{p0}:secret:links         hash    the secrets that the codes of invitations are made with
     <namespace>:{p0}:config               hash    runtime settings: name -> text
@@ -90,6 +91,7 @@ class Keys:
         self.invited = f"{self.partition}:invited"
         self.released = f"{self.partition}:released"
         self.retention = f"{self.partition}:retention"
+        self.backups = f"{self.partition}:backups"
         self.secret = f"{self.partition}:secret"
         self.link_secret = f"{self.partition}:secret:links"
         self.config = f"{self.partition}:config"

@@ -122,6 +122,14 @@ class ApiMetrics:
             registry=self.registry,
         ).set_function(refreshed_at)
 
+    def watch_backups(self, newest_at: Callable[[], float]) -> None:
+        """Report when the newest good backup was taken (Unix time; 0: none is recorded)."""
+        Gauge(
+            "stanine_backup_newest_timestamp_seconds",
+            "When the newest good backup was taken (Unix time); 0: none is recorded.",
+            registry=self.registry,
+        ).set_function(newest_at)
+
     def watch_capacity(
         self, refuses: Callable[[], bool], memory: Callable[[], tuple[int, int]]
     ) -> None:

@@ -13,7 +13,9 @@ from .pages import as_pattern
 
 ROOT = Path(__file__).parents[3]
 #: Pages without console blocks, or with separate tests.
-PAGES = [ROOT / "docs" / "howto" / f"{name}.md" for name in ("erase", "invite")]
+PAGES = [
+    ROOT / "docs" / "howto" / f"{name}.md" for name in ("back-up-and-restore", "erase", "invite")
+]
 
 
 def commands_of(page: str) -> list[tuple[str, str]]:

@@ -88,29 +88,9 @@ def check(
             f"{found.unscored} attempts have no result, the oldest for {waiting:.0f} s: does the resultWatcher run?"
         )
     if audit is not None:
-        _report(audit)
+        note(*audit.findings())
     if is_overdue or any(faults.values()) or (audit is not None and not audit.is_sound):
         raise typer.Exit(FAILED)
-
-
-def _report(audit: "Audit") -> None:
-    """Report wrong results by attempt id, which identifies no person."""
-    for which, what in (
-        (audit.differing, "have a result that differs from a fresh scoring"),
-        (audit.failed_though_sound, "have failed, but can be scored"),
-        (audit.unexplained, "were scored by a revision that is missing or has another form"),
-    ):
-        if which.count:
-            note(
-                f"{which.count} attempts {what}: {', '.join(which.attempts)}{', …' if which.count > len(which.attempts) else ''}"
-            )
-    for count, what in (
-        (audit.unlisted, "results are in no list"),
-        (audit.listed_twice, "results are in a list twice"),
-        (audit.listed_without_result, "entries of the lists have no result"),
-    ):
-        if count:
-            note(f"{count} {what}")
 
 
 def _inspect(*, rebuild_index: bool, scores: bool) -> "tuple[Inspection, Audit | None]":

@@ -1,0 +1,206 @@
+"""`stanine backup`: take a snapshot of the server, verify it, keep it. Registered by `application`."""
+
+import importlib.metadata
+import os
+import time
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import redis
+import typer
+
+from stanine.broker.connection.clients import connect
+from stanine.broker.connection.environment import (
+    Environment,
+    InvalidEnvironmentError,
+    read_environment,
+)
+from stanine.broker.connection.errors import classify
+from stanine.cli.exits import CliError, InvalidInputError, UnavailableError
+from stanine.cli.io.terminal import View, note, show
+from stanine.cli.local import scratch_server
+from stanine.cli.options import Shown
+from stanine.store.backup.archive import (
+    SNAPSHOT,
+    Archive,
+    DamagedBackupError,
+    Manifest,
+    check_file,
+    read_manifest,
+)
+from stanine.store.backup.recorded import record_backup
+from stanine.store.backup.snapshot import SnapshotError, server_version, take_snapshot
+from stanine.store.keys import Keys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Step(StrEnum):
+    """Parts of a backup, for a job whose throw-away server is another container."""
+
+    TAKE = "take"
+    VERIFY = "verify"
+
+
+def backup(
+    directory: Annotated[Path, typer.Argument(metavar="DIRECTORY", help="Where backups are kept.")],
+    keep: Annotated[
+        int, typer.Option(help="Good backups to keep; older ones are removed.", min=1, max=1000)
+    ] = 7,
+    verify_with: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PROGRAM",
+            help="Program of the throw-away server, as new as the server; by default the embedded Valkey.",
+        ),
+    ] = None,
+    step: Annotated[
+        Step | None, typer.Option(help="Only this part: for jobs in Kubernetes.")
+    ] = None,
+    socket: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --step: Unix socket of the throw-away server of another container."
+        ),
+    ] = None,
+    view: Shown = View.TABLE,
+) -> None:
+    """Take a snapshot of the server, verify it, and keep it as a good backup.
+
+    Reads STANINE_REDIS_URL and STANINE_NAMESPACE. The snapshot, of the whole server, is loaded into a throw-away server,
+    where every result of the namespace is compared with a fresh scoring. A snapshot that fails is not kept and
+    replaces nothing: exit status 1, or 5 if the server cannot be reached. docs/howto/back-up-and-restore.md
+    """
+    if (step is None) != (socket is None):
+        raise InvalidInputError("--step and --socket belong together")
+    try:
+        environment = read_environment(os.environ)
+    except InvalidEnvironmentError as error:
+        raise InvalidInputError(str(error)) from None
+    archive = Archive(directory)
+    with _reported(directory), archive.locked():
+        client = connect(environment.redis_url, pool_size=2)
+        try:
+            if step is not Step.VERIFY:
+                _take(client, archive, environment)
+            if step is Step.TAKE:
+                assert socket is not None
+                configuration = scratch_server.scratch_configuration(
+                    archive.incoming.resolve(), socket
+                )
+                (archive.incoming / scratch_server.CONFIGURATION).write_text(configuration)
+                note("taken; not verified yet")
+                return
+            manifest = _verify(archive, _database(client), socket, verify_with)
+            kept = archive.keep(manifest)
+            removed, spared = archive.prune(keep)
+            _record(client, environment, manifest)
+        finally:
+            client.close()
+    note(*(f"removed {name}" for name in removed))
+    note(
+        *(
+            f"kept {name} although it is older: it has more attempts than the newest, so the server has lost data"
+            for name in spared
+        )
+    )
+    assert manifest.counts is not None
+    counts = manifest.counts
+    row = {
+        "backup": kept.name,
+        "bytes": manifest.bytes,
+        "attempts": counts.attempts,
+        "results": counts.results,
+        "erased": counts.erased,
+    }
+    show(
+        {"backup": kept.name, "directory": str(kept), "manifest": manifest, "removed": removed},
+        view,
+        [row],
+    )
+
+
+@contextmanager
+def _reported(directory: Path) -> "Iterator[None]":
+    """Raise every expected failure as a CliError that names the reason."""
+    try:
+        yield
+    except BlockingIOError:
+        raise CliError(f"another `stanine backup` writes to {directory}") from None
+    except redis.exceptions.NoPermissionError:
+        raise CliError(
+            "no backup: the Redis user may not take a snapshot: it needs PSYNC and REPLCONF, as the user `backup` of the chart"
+        ) from None
+    except redis.RedisError as error:
+        raise UnavailableError(f"STANINE_REDIS_URL: {classify(error)}") from None
+    except SnapshotError as error:
+        raise UnavailableError(f"no backup: {error}") from None
+    except DamagedBackupError as error:
+        raise CliError(f"no backup: {error}") from None
+    except OSError as error:
+        raise CliError(f"no backup: {error.filename or directory}: {error.strerror}") from None
+
+
+def _take(client: "redis.Redis", archive: Archive, environment: Environment) -> None:
+    taken_at = time.time_ns() // 1_000_000
+    with archive.begin().open("wb") as target:
+        snapshot = take_snapshot(client, target)
+        target.flush()
+        os.fsync(target.fileno())
+    archive.describe(
+        Manifest(
+            sha256=snapshot.sha256,
+            bytes=snapshot.size,
+            taken_at=taken_at,
+            namespace=environment.namespace,
+            server=server_version(client),
+            replication_id=snapshot.replication_id,
+            offset=snapshot.offset,
+            stanine=importlib.metadata.version("stanine"),
+        )
+    )
+
+
+def _verify(archive: Archive, database: int, socket: Path | None, program: Path | None) -> Manifest:
+    """Load the incoming snapshot, check its records, and return its manifest with the counts."""
+    import msgspec  # noqa: PLC0415
+
+    from stanine.store.backup.verification import UnsoundBackupError, verify  # noqa: PLC0415 - loads NumPy
+
+    manifest = read_manifest(archive.incoming)
+    check_file(archive.incoming, manifest)
+    if socket is None:
+        opened: Any = scratch_server.scratch_server(
+            archive.incoming, database, program=program, environment=os.environ
+        )
+    else:
+        opened = scratch_server.scratch_client(socket, database)
+    with opened as scratch:
+        try:
+            if socket is not None:
+                scratch_server.await_loaded(scratch, lambda: True)
+            counts = verify(scratch, manifest.namespace)
+        except UnsoundBackupError as error:
+            raise CliError(
+                f"no backup: the records in {archive.incoming / SNAPSHOT} are not sound: {error}"
+            ) from None
+        finally:
+            if socket is not None:
+                scratch_server.end_server(scratch)
+    return msgspec.structs.replace(manifest, counts=counts)
+
+
+def _record(client: "redis.Redis", environment: Environment, manifest: Manifest) -> None:
+    """Record the time for the metric; a failure leaves the backup as good as it is."""
+    try:
+        record_backup(client, Keys(environment.namespace), manifest)
+    except redis.RedisError as error:
+        note(f"the backup is good, but its time could not be recorded in Redis: {classify(error)}")
+
+
+def _database(client: "redis.Redis") -> int:
+    pool: Any = client.connection_pool
+    return int(pool.connection_kwargs.get("db") or 0)
