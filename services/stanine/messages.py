@@ -10,6 +10,7 @@ A message is one stream entry of at most three fields (read by `stanine.broker.e
     t   the producer's W3C traceparent, absent if it is not sampled
 """
 
+import struct
 from collections.abc import Iterable, Iterator
 
 import msgspec
@@ -34,6 +35,14 @@ BUILD_INDEX = MessageRoute(queue="index", actor="build_index")
 
 #: "These attempts may not be scored yet." Ids: attempt ids of ATTEMPT_ID_BYTES each.
 SCORE_ATTEMPTS = MessageRoute(queue="results", actor="score_attempts")
+
+#: "This step of a re-scoring may not be done yet." Ids: a `RescoringStep` each. The queue of SCORE_ATTEMPTS, so that
+#: a run and new attempts take turns.
+RESCORE = MessageRoute(queue="results", actor="rescore")
+
+#: Random bytes of a re-scoring run's id.
+RUN_ID_BYTES = 8
+_STEP = struct.Struct(f">I{RUN_ID_BYTES}sBI")
 
 #: Bytes of an attempt id: 11 random bytes, then the arrival number (40 bits, big-endian), which locates the record
 #: (`stanine.store.records`).
@@ -61,3 +70,24 @@ def split_attempt_ids(ids: bytes) -> Iterator[bytes]:
         )
     for start in range(0, len(ids), ATTEMPT_ID_BYTES):
         yield ids[start : start + ATTEMPT_ID_BYTES]
+
+
+class RescoringStep(msgspec.Struct, frozen=True):
+    """A step of a re-scoring: the instrument's number, the run, and its position in the commit log."""
+
+    number: int
+    run: bytes
+    position: int
+
+
+def split_rescoring_steps(ids: bytes) -> Iterator[RescoringStep]:
+    """Yield the steps in the ids of RESCORE messages; the position has 40 bits, as an arrival number.
+
+    Raises ValueError if the length does not fit; the store sends no such message.
+    """
+    if len(ids) % _STEP.size:
+        raise ValueError(
+            f"the steps of a re-scoring have {_STEP.size} bytes each, but the message has {len(ids)} bytes"
+        )
+    for number, run, high, low in _STEP.iter_unpack(ids):
+        yield RescoringStep(number, run, high << 32 | low)

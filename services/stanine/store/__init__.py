@@ -8,13 +8,14 @@ from importlib.resources import files
 
 from stanine.broker.connection.functions import Library
 from stanine.broker.connection.ownership import ownership_source
+from stanine.messages import RUN_ID_BYTES
 from stanine.store import blocks, keys, records
 from stanine.store.keys import INVITATION_BYTES
 
 #: Source files of the function library in load order; `managing` belongs to stanine.broker.connection.
 _PARTS = (
     "prelude", "views", "buckets", "participants", "attempts", "results", "lists", "sweep", "secrets", "invitations", "sessions",
-    "erasure",    "ownership", "instruments",
+    "erasure", "rescoring", "ownership", "instruments",
 )  # fmt: skip
 #: Values of the @NAME@ placeholders in the Lua source: each constant is defined once, in Python.
 _CONSTANTS = {
@@ -32,6 +33,7 @@ _CONSTANTS = {
     },
     **{name: getattr(records, name) for name in ("KEY_KIND_STEP", "KEY_TEXT", "KEY_UUID")},
     "INVITATION_BYTES": INVITATION_BYTES,
+    "RUN_ID_BYTES": RUN_ID_BYTES,
     **{name: getattr(records, name) for name in ("ERASED", "RESULT_COMMIT", "COMMIT_BYTES")},
     **{name: getattr(blocks, name) for name in ("IDS_FIELD", "RUN_FIELD", "RUN_LIMIT")},
 }

@@ -5,7 +5,7 @@ that wrong index entries are detected. Concurrent writes are allowed: lists are 
 attempts after their results.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -13,18 +13,15 @@ import numpy as np
 import numpy.typing as npt
 import redis
 
-from stanine.domain.errors import InvalidDocument
-from stanine.domain.instruments.document import read_json
-from stanine.domain.instruments.instrument import parse_instrument
-from stanine.domain.scoring.index import build_entry
-from stanine.domain.scoring.kernel import Kernel
 from stanine.domain.scoring.result import ENGINE_VERSION
 from stanine.store.blocks import IDS_FIELD, block_records
 from stanine.store.errors import CorruptRecordError
+from stanine.store.fresh_scoring import FreshScoring, score_bodies
 from stanine.store.instruments import InstrumentHistory
 from stanine.store.keys import BLOCK_SIZE, Keys
 from stanine.store.records import (
     ARRIVAL_BYTES,
+    COMMIT_BYTES,
     ERASED,
     SCORED,
     StoredAttempt,
@@ -33,6 +30,7 @@ from stanine.store.records import (
     read_attempt,
     read_result,
 )
+from stanine.store.result_history import read_history
 from stanine.store.sweep import Sweep
 
 #: Blocks per round trip: 2,048 attempts, about 200 KB.
@@ -71,7 +69,7 @@ class Audit(msgspec.Struct, rename="camel"):
     other_engine: int = 0
     #: Attempts whose revision's document is missing or unreadable.
     unexplained: Findings = msgspec.field(default_factory=Findings)
-    #: Results listed never or more than once.
+    #: Attempts whose results are listed never, or more often than they have results.
     unlisted: int = 0
     listed_twice: int = 0
     #: List entries without a result.
@@ -124,7 +122,7 @@ class Auditor:
         self._instruments = instruments
         self._sweep = sweep
         self._keys = keys
-        self._kernels: dict[tuple[int, int, int], Kernel | None] = {}
+        self._scoring = FreshScoring(instruments)
 
     def audit(self) -> Audit:
         """Run the audit; raise redis-py's errors."""
@@ -132,22 +130,32 @@ class Auditor:
         before, _ = self._listed()
         results: list[int] = []
         kept: list[int] = []
-        for attempts, made in self._steps():
+        listings: dict[int, int] = {}
+        for attempts, made, more in self._steps():
             results += made
+            listings |= more
             there = {
                 arrival: record for arrival, record in made.items() if record[:1] != bytes([ERASED])
             }
             found.erased += len(made) - len(there)
             kept += there  # an erased attempt may lack a commit
             self._compare(attempts, there, found)
-        after, twice = self._listed()
-        found.listed_twice = twice
+        after, counts = self._listed()
+        often = {int(after[place]): int(counts[place]) for place in np.flatnonzero(counts > 1)}
+        found.listed_twice = sum(
+            count > listings.get(arrival, 1) for arrival, count in often.items()
+        )
         found.unlisted = len(np.setdiff1d(np.array(kept, np.uint64), after))
         found.listed_without_result = len(np.setdiff1d(before, np.array(results, np.uint64)))
         return found
 
-    def _steps(self) -> Iterator[tuple[dict[int, tuple[bytes, bytes]], dict[int, bytes]]]:
-        """Yield the attempts (id and record) and results of some blocks, by arrival number."""
+    def _steps(
+        self,
+    ) -> Iterator[tuple[dict[int, tuple[bytes, bytes]], dict[int, bytes], dict[int, int]]]:
+        """Yield the attempts (id and record) and results of some blocks, by arrival number.
+
+        And the number of listings of those that were re-scored.
+        """
         blocks = -(-self._sweep.arrivals() // BLOCK_SIZE)
         for start in range(0, blocks, BLOCKS_PER_STEP):
             step = range(start, min(start + BLOCKS_PER_STEP, blocks))
@@ -156,11 +164,14 @@ class Auditor:
                 pipeline.hgetall(self._keys.results(block))
             for block in step:
                 pipeline.hgetall(self._keys.attempts(block))
+            for block in step:
+                pipeline.hgetall(self._keys.history(block))
             replies = pipeline.execute()
             results: dict[int, bytes] = {}
             attempts: dict[int, tuple[bytes, bytes]] = {}
-            for block, found, records in zip(
-                step, replies[: len(step)], replies[len(step) :], strict=True
+            listings: dict[int, int] = {}
+            for block, found, records, histories in zip(
+                step, *(replies[i * len(step) : (i + 1) * len(step)] for i in range(3)), strict=True
             ):
                 ids = records.get(IDS_FIELD.encode(), b"")
                 results |= {
@@ -173,7 +184,12 @@ class Auditor:
                         random_at(ids, slot) + arrival.to_bytes(ARRIVAL_BYTES, "big"),
                         record,
                     )
-            yield attempts, results
+                for slot, history in histories.items():
+                    listings[block * BLOCK_SIZE + int(slot)] = _listings(history)
+            for arrival, record in results.items():
+                if record[:1] == bytes([ERASED]):
+                    listings[arrival] = 1 + len(read_result(record).body) // COMMIT_BYTES
+            yield attempts, results, listings
 
     def _compare(
         self, attempts: dict[int, tuple[bytes, bytes]], results: dict[int, bytes], found: Audit
@@ -202,8 +218,10 @@ class Auditor:
                     (attempt.number, attempt.revision, result.scoring_revision), []
                 ).append((attempt, result))
         for which, pairs in groups.items():
-            kernel = self._kernel(*which)
-            fresh = [] if kernel is None else _bodies(kernel, [attempt for attempt, _ in pairs])
+            kernel = self._scoring.kernel(*which)
+            fresh = (
+                [] if kernel is None else score_bodies(kernel, [attempt for attempt, _ in pairs])
+            )
             for place, (attempt, result) in enumerate(pairs):
                 if kernel is None:
                     found.unexplained.add(attempt.id.hex())
@@ -219,40 +237,11 @@ class Auditor:
         if history is None or not 0 < attempt.revision <= history.revision:
             return False
         scored_by = history.newest_of_forms().get(history.forms[attempt.revision - 1], 0)
-        kernel = self._kernel(attempt.number, attempt.revision, scored_by)
-        return kernel is not None and _bodies(kernel, [attempt]) != [None]
+        kernel = self._scoring.kernel(attempt.number, attempt.revision, scored_by)
+        return kernel is not None and score_bodies(kernel, [attempt]) != [None]
 
-    def _kernel(self, number: int, answered: int, scored_by: int) -> Kernel | None:
-        """Compile a revision's scoring from its document.
-
-        None if it is missing or has another form.
-        """
-        which = (number, answered, scored_by)
-        if which not in self._kernels:
-            self._kernels[which] = self._compile(*which)
-        return self._kernels[which]
-
-    def _compile(self, number: int, answered: int, scored_by: int) -> Kernel | None:
-        name = self._instruments.name(number)
-        history = self._instruments.history(name) if name is not None else None
-        if name is None or history is None or not 0 < answered <= scored_by <= history.revision:
-            return None
-        form = history.forms[scored_by - 1]
-        stored = self._instruments.document(name, scored_by)
-        if stored is None or history.forms[answered - 1] != form:
-            return None
-        try:
-            instrument = parse_instrument(read_json(stored[0]), name=name)
-        except InvalidDocument:
-            return None
-        return Kernel(
-            build_entry(
-                instrument, number=number, revision=scored_by, form=form, digest=stored[1]
-            ).plan
-        )
-
-    def _listed(self) -> tuple[npt.NDArray[np.uint64], int]:
-        """Return the sorted distinct arrival numbers of all lists, and the number of duplicates."""
+    def _listed(self) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.intp]]:
+        """Return the sorted distinct arrival numbers of all lists, and how often each is listed."""
         logged = b""
         for number in self._client.hkeys(self._keys.commits):
             chunk = 0
@@ -263,28 +252,12 @@ class Auditor:
         assert parts.itemsize == ARRIVAL_BYTES
         arrivals = parts["high"].astype(np.uint64) << np.uint64(32) | parts["low"].astype(np.uint64)
         once, counts = np.unique(arrivals, return_counts=True)
-        return once, int((counts > 1).sum())
+        return once, counts
 
 
-def _bodies(kernel: Kernel, attempts: Sequence[StoredAttempt]) -> list[bytes | None]:
-    """Score attempts; None for each that cannot be scored."""
-    width, has_texts = kernel.plan.row_bytes, kernel.plan.has_texts
-    fits = [
-        len(each.codes) == width or (has_texts and len(each.codes) > width) for each in attempts
-    ]
-    rows = b"".join(
-        each.codes[:width] if fit else bytes(width)
-        for each, fit in zip(attempts, fits, strict=True)
-    )
-    codes = np.frombuffer(rows, np.uint8).reshape(-1, width)
-    unfit = {row for row, fit in enumerate(fits) if not fit}.union(kernel.unreadable(codes))
-    sound = np.array([row for row in range(len(attempts)) if row not in unfit], np.intp)
-    people = (
-        kernel.columns([attempts[row].attributes for row in sound])
-        if kernel.plan.needs_attributes
-        else None
-    )
-    bodies: list[bytes | None] = [None] * len(attempts)
-    for row, body in zip(sound, kernel.score(codes[sound], people).packed(), strict=True):
-        bodies[row] = body
-    return bodies
+def _listings(history: bytes) -> int:
+    """Return how often a re-scored attempt is listed; 0 if its history is unreadable."""
+    try:
+        return 1 + len(read_history(history).earlier)
+    except CorruptRecordError:
+        return 0

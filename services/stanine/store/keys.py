@@ -26,6 +26,12 @@ fields.
     <namespace>:{p0}:once:probe           -       never exists; deleting it tests whether the server accepts writes
     <namespace>:{p0}:commits              hash    instrument number -> number of committed results
     <namespace>:{p0}:c:<number>:<chunk>   string  arrival numbers in commit order, 5 bytes each, 4,000 per chunk
+    <namespace>:{p0}:replacing            hash    instrument number -> number of these that replaced an earlier result
+    <namespace>:{p0}:h:<block>            hash    slot -> where the current result is listed, and the earlier results
+    <namespace>:{p0}:rescoring            set     numbers of the instruments that are being re-scored
+    <namespace>:{p0}:rescoring:<number>   hash    the last re-scoring of an instrument (`stanine.store.rescoring`)
+    <namespace>:{p0}:rescored             hash    instrument number -> number of the index change that the last re-scoring
+                                                  started with: results of an older index are refused
     <namespace>:{p0}:low-water            string  the first block that no sweep has inspected
     <namespace>:{p0}:late                 zset    earlier blocks that had attempts without a result
     <namespace>:{p0}:requeued             hash    attempt id -> time and number of requeues by the sweep
@@ -83,6 +89,9 @@ class Keys:
         self.commits = f"{self.partition}:commits"
         self.sizes = f"{self.partition}:sizes"
         self.probe = f"{self.partition}:once:probe"
+        self.replacing = f"{self.partition}:replacing"
+        self.rescoring = f"{self.partition}:rescoring"
+        self.rescored = f"{self.partition}:rescored"
         self.low_water = f"{self.partition}:low-water"
         self.late = f"{self.partition}:late"
         self.requeued = f"{self.partition}:requeued"
@@ -113,6 +122,14 @@ class Keys:
     def results(self, block: int) -> str:
         """Return the key of a block of results."""
         return f"{self.partition}:r:{block}"
+
+    def history(self, block: int) -> str:
+        """Return the key of a block of earlier results."""
+        return f"{self.partition}:h:{block}"
+
+    def rescoring_of(self, number: int) -> str:
+        """Return the key of the last re-scoring of an instrument."""
+        return f"{self.rescoring}:{number}"
 
     def session(self, session_id: bytes) -> str:
         """Return the key of a session."""

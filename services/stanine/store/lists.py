@@ -1,7 +1,10 @@
 """Lists of results in commit order, by instrument and by participant. Used by the API.
 
-A page and its attempts are read atomically.
+A page and its attempts are read atomically. A re-scored attempt is listed once more by each new result; only its last
+position shows it, with the current result, so that a reader of the whole list sees each attempt once.
 """
+
+from typing import Literal
 
 import msgspec
 import redis.asyncio
@@ -11,6 +14,7 @@ from stanine.store.cursors import Cursor, Mark, move_on, tag_of
 from stanine.store.errors import CorruptRecordError, HistoryChangedError, stale_views
 from stanine.store.keys import Keys
 from stanine.store.records import (
+    COMMIT_BYTES,
     ERASED,
     StoredAttempt,
     StoredResult,
@@ -18,6 +22,10 @@ from stanine.store.records import (
     read_attempt,
     read_result,
 )
+from stanine.store.result_history import ResultHistory, read_history
+
+#: Whose list: an instrument's or a participant's.
+_Which = Literal["list_results", "list_participant"]
 
 _Item = tuple[StoredAttempt, StoredResult] | None
 
@@ -79,7 +87,7 @@ class ResultLists:
         )
 
     async def _page(
-        self, function: str, which: list[Argument], cursor: Cursor, limit: int
+        self, function: _Which, which: list[Argument], cursor: Cursor, limit: int
     ) -> ResultPage:
         marks = cursor.marks
         # Include the item before the cursor, so that the page continues from a verified item.
@@ -91,6 +99,8 @@ class ResultLists:
         mark: Mark | None = None
         for position, listed in enumerate(found[before:], start=cursor.position + 1):
             mark = Mark(position, listed.tag)
+            if listed.is_superseded(function, position - 1):
+                continue
             if listed.item is not None:
                 items.append((*listed.item, mark))
             elif not listed.is_erased:
@@ -99,7 +109,7 @@ class ResultLists:
         return ResultPage(items, at, at_end=len(found) < limit + before, unreadable=unreadable)
 
     async def _last_known(
-        self, function: str, which: list[Argument], marks: tuple[Mark, ...]
+        self, function: _Which, which: list[Argument], marks: tuple[Mark, ...]
     ) -> Cursor:
         """Return the cursor at the most recent mark that the list matches."""
         for index, mark in enumerate(marks):
@@ -108,13 +118,13 @@ class ResultLists:
         return Cursor()
 
     async def _read(
-        self, function: str, which: list[Argument], position: int, limit: int
+        self, function: _Which, which: list[Argument], position: int, limit: int
     ) -> "list[_Listed]":
         with stale_views():
             reply = await self._library.call_async(
                 self._client, function, [self._keys.arrivals], [*which, position, limit]
             )
-        return [_read_listed(*reply[start : start + 3]) for start in range(0, len(reply), 3)]
+        return [_read_listed(*reply[start : start + 4]) for start in range(0, len(reply), 4)]
 
 
 class _Listed(msgspec.Struct, frozen=True):
@@ -122,20 +132,47 @@ class _Listed(msgspec.Struct, frozen=True):
 
     id: bytes
     item: _Item
+    #: The tag of the current result, and those of earlier ones, by which older cursors are recognised.
     tag: bytes
+    older_tags: tuple[bytes, ...] = ()
     is_erased: bool = False
+    history: ResultHistory | None = None
+
+    def is_superseded(self, function: _Which, position: int) -> bool:
+        """Return whether a later position of the list shows the attempt."""
+        if self.history is None:
+            return False
+        at = self.history.logged_at if function == "list_results" else self.history.listed_at
+        return at != position
 
 
-def _read_listed(attempt_id: bytes, attempt: bytes | None, result: bytes | None) -> _Listed:
+def _read_listed(
+    attempt_id: bytes, attempt: bytes | None, result: bytes | None, history: bytes | None
+) -> _Listed:
     try:
         read = None if result is None else read_result(result)
         if read is not None and read.kind == ERASED:
-            return _Listed(attempt_id, None, tag_of(attempt_id, read.commit), is_erased=True)
-        if attempt is not None and read is not None:
+            starts = range(0, len(read.body), COMMIT_BYTES)
+            commits = [read.body[start : start + COMMIT_BYTES] for start in starts]
             return _Listed(
                 attempt_id,
-                (read_attempt(attempt, attempt_id), read),
+                None,
                 tag_of(attempt_id, read.commit),
+                tuple(tag_of(attempt_id, commit) for commit in commits),
+                is_erased=True,
+            )
+        if attempt is not None and read is not None:
+            older = None if history is None else read_history(history)
+            earlier = () if older is None else older.earlier
+            return _Listed(
+                attempt_id,
+                (
+                    read_attempt(attempt, attempt_id),
+                    msgspec.structs.replace(read, replaced=len(earlier)) if earlier else read,
+                ),
+                tag_of(attempt_id, read.commit),
+                tuple(tag_of(attempt_id, each.result.commit) for each in earlier),
+                history=older,
             )
     except CorruptRecordError:
         pass
@@ -143,4 +180,4 @@ def _read_listed(attempt_id: bytes, attempt: bytes | None, result: bytes | None)
 
 
 def _recognises(mark: Mark, found: list[_Listed]) -> bool:
-    return bool(found) and found[0].tag == mark.tag
+    return bool(found) and (mark.tag == found[0].tag or mark.tag in found[0].older_tags)

@@ -52,7 +52,8 @@ TOKEN_BYTES = 16
 COMMIT_BYTES = 4
 #: Kinds of result records.
 SCORED, FAILED = 1, 2
-#: Kind of the result of an erased attempt: it contains only the commit. The attempt's record is empty.
+#: Kind of the result of an erased attempt: it contains only the commit, and as body the commits of earlier results. The
+#: attempt's record is empty.
 ERASED = 3
 #: Offset of the commit in a result record.
 RESULT_COMMIT = 7
@@ -120,6 +121,8 @@ class StoredResult(msgspec.Struct, frozen=True):
     scoring_revision: int
     body: bytes
     commit: bytes = b""
+    #: How many earlier results this one replaced, one after the other.
+    replaced: int = 0
 
     @property
     def failure(self) -> str | None:

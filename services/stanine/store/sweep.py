@@ -54,8 +54,12 @@ class Sweep:
         return int(self._client.get(self._keys.arrivals) or 0)
 
     def committed(self) -> int:
-        """Return the number of committed results."""
-        return sum(int(count) for count in self._client.hvals(self._keys.commits))
+        """Return the number of attempts with a committed result."""
+        pipeline = self._client.pipeline(transaction=True)
+        pipeline.hvals(self._keys.commits)
+        pipeline.hvals(self._keys.replacing)
+        listed, replacing = pipeline.execute()
+        return sum(map(int, listed)) - sum(map(int, replacing))
 
     def unscored(self) -> Iterator[Unscored]:
         """Yield attempts without a result in order of arrival, within the limits of one pass.

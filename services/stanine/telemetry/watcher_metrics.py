@@ -59,6 +59,16 @@ class ResultWatcherMetrics:
         self.scored = settled.labels("scored")
         self.failed = settled.labels("failed")
         self.lost_race = settled.labels("already_settled")
+        self.rescored = Counter(
+            "stanine_rescored_attempts",
+            "Attempts compared by re-scorings, dry runs included.",
+            registry=registry,
+        )
+        self.replaced = Counter(
+            "stanine_rescored_attempts_changed",
+            "Those whose result changes.",
+            registry=registry,
+        )
         self.sweeps = Sweeps(registry)
         self.swept = Counter(
             "stanine_swept",

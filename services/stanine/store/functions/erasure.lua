@@ -1,6 +1,6 @@
 --[[
-Erasure: remove an attempt's answers, attributes, key and result atomically. The remainder contains no personal data:
-the random id, an empty record, and a result of the kind ERASED with the random bytes of its commit, so that cursors
+Erasure: remove an attempt's answers, attributes, key and results atomically. The remainder contains no personal data:
+the random id, an empty record, and a result of the kind ERASED with the random bytes of its commits, so that cursors
 still match. No concurrent message, retry, sweep or scoring can restore the data: a commit finds a result, a reader
 finds an empty record, and the key's entry is a tombstone (stanine.store.erasure) until it expires.
 ]]
@@ -33,6 +33,18 @@ local function set_tombstone(bucket, fingerprint, arrival, expires)
   end
 end
 
+-- Return the random bytes of the commits of a re-scored attempt's earlier results (functions/rescoring.lua), so that
+-- cursors still match after its history is removed.
+local function earlier_commits(history)
+  local found, at = {}, 2 * ARRIVAL_BYTES + TIME_BYTES + 1
+  while history and at < #history do
+    local length, record = struct.unpack('>I4', history, at)
+    found[#found + 1] = sub(history, record + @RESULT_COMMIT@, record + @RESULT_COMMIT@ + @COMMIT_BYTES@ - 1)
+    at = record + length + TIME_BYTES
+  end
+  return concat(found)
+end
+
 -- erase: KEYS arrivals; ARGV expiry of the tombstone (ms), then id and key fingerprint ('' without a key) of each
 -- attempt.
 -- Returns a byte each: 1 erased, 2 erased before, 0 no attempt with this id.
@@ -43,6 +55,7 @@ local function erase(keys, args)
     local block = numeral(floor(arrival_in(args[at], RANDOM_BYTES + 1) / BLOCK_SIZE))
     check_type(prefix .. 'a:' .. block, 'hash')
     check_type(prefix .. 'r:' .. block, 'hash')
+    check_type(prefix .. 'h:' .. block, 'hash')
     if args[at + 1] ~= '' then
       check_type(bucket_of(index, args[at + 1]), 'hash')
     end
@@ -64,7 +77,9 @@ local function erase(keys, args)
         local result = redis.call('HGET', results, slot)
         local commit = result and sub(result, @RESULT_COMMIT@ + 1, @RESULT_COMMIT@ + @COMMIT_BYTES@) or string.rep('\0', @COMMIT_BYTES@)
         redis.call('HSET', attempts, slot, '')
-        redis.call('HSET', results, slot, CHARS[@ERASED@] .. string.rep('\0', @RESULT_COMMIT@ - 1) .. commit)
+        redis.call('HSET', results, slot, CHARS[@ERASED@] .. string.rep('\0', @RESULT_COMMIT@ - 1) .. commit
+          .. earlier_commits(redis.call('HGET', prefix .. 'h:' .. block, slot)))
+        redis.call('HDEL', prefix .. 'h:' .. block, slot)
         redis.call('HDEL', prefix .. 'requeued', id)
       end
       if fingerprint ~= '' then

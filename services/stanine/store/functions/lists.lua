@@ -1,6 +1,7 @@
 --[[
 Lists of results in commit order, read atomically with their attempts. `views`: the index view used by the caller. Both
-functions return {attempt id, attempt record or nil, result record or nil, …} from a position (from 0).
+functions return {attempt id, attempt record or nil, result record or nil, its history or nil, …} from a position (from
+0).
 ]]
 
 local function with_records(prefix, packed)
@@ -14,14 +15,16 @@ local function with_records(prefix, packed)
     end
     local attempts = redis.call('HMGET', prefix .. 'a:' .. numeral(block), unpack(slots))
     local results = redis.call('HMGET', prefix .. 'r:' .. numeral(block), unpack(slots))
+    local histories = redis.call('HMGET', prefix .. 'h:' .. numeral(block), unpack(slots))
     local ids = attempts[1] or ''
     for s = 3, #slots do
-      local at, slot = k / 3 * ARRIVAL_BYTES, tonumber(slots[s])
+      local at, slot = k / 4 * ARRIVAL_BYTES, tonumber(slots[s])
       local random = sub(ids, slot * RANDOM_BYTES + 1, (slot + 1) * RANDOM_BYTES)
       found[k + 1] = random .. sub(packed, at + 1, at + ARRIVAL_BYTES)
       found[k + 2] = attempts[s] or (attempts[2] and in_run(attempts[2], slot))
       found[k + 3] = results[s] or (results[2] and in_run(results[2], slot))
-      k = k + 3
+      found[k + 4] = histories[s]
+      k = k + 4
     end
   end
   return found

@@ -87,7 +87,7 @@ local function commit_results(keys, args)
   if count ~= floor(count) or results ~= count or #randoms ~= count * RANDOM_BYTES then
     return redis.error_reply('ERR the numbers of results and attempt ids differ')
   end
-  local stale = stale_view(prefix, views)
+  local stale = stale_view(prefix, views) or outdated_view(prefix, number, views)
   if stale then
     return stale
   end

@@ -37,6 +37,16 @@ local function stale_view(prefix, views)
   return nil
 end
 
+-- Return an error if `view` is older than the last re-scoring of an instrument, which covered only the results that were
+-- committed before it. A view is never too old if the index has no newer one.
+local function outdated_view(prefix, number, view)
+  local needed = tonumber(redis.call('HGET', prefix .. 'rescored', number) or 0)
+  if view == '' or change_number(view) >= needed or change_number(view) >= change_number(redis.call('GET', prefix .. 'index:change')) then
+    return nil
+  end
+  return redis.error_reply('STALEVIEW the index view is older than the re-scoring of the instrument')
+end
+
 -- put_index: KEYS index, changes, change, history; ARGV field, entry, SHA-1 of an entry to replace regardless of its
 -- header (or ''), token, digest of the source document.
 -- An entry begins with its revision (4 bytes) and its engine (2 bytes). Returns 1 if it was stored; 0 if the stored one
