@@ -21,7 +21,7 @@ from stanine.store.erasure import Erasure
 from stanine.store.errors import HistoryChangedError
 from stanine.store.invitations import Invitations
 from stanine.store.keys import BLOCK_SIZE
-from stanine.store.records import ERASED, FAILED, RANDOM_BYTES, SCORED, failure_record
+from stanine.store.records import ERASED, FAILED, RANDOM_BYTES, SCORED, StoredResult, failure_record
 from stanine.store.rescoring import Rescoring, Rescorings, StartOutcome
 from stanine.store.sessions import Sessions
 
@@ -62,6 +62,12 @@ def finish(store: Store) -> Rescoring:
 
 def score(store: Store, ids: list[bytes]) -> None:
     BatchScorer(store.results, store.index, store.history).score(b"".join(ids))
+
+
+def result(store: Store, attempt_id: bytes) -> StoredResult:
+    found = store.result(attempt_id)
+    assert found is not None
+    return found
 
 
 def by_arrival(items: Any) -> list[bytes]:
@@ -113,7 +119,7 @@ def test_a_run_replaces_exactly_the_results_that_change(store: Store, ids: list[
     assert total.bands_changed == 70
     assert total.values["raw"].changed == sum(1 for n in range(70) if n % 4)
     assert total.values["raw"].largest == 21.0
-    assert {store.result(each).scoring_revision for each in ids} == {2}
+    assert {result(store, each).scoring_revision for each in ids} == {2}
     assert audit(store).is_sound
     assert audit(store).equal == 70
 
@@ -121,20 +127,20 @@ def test_a_run_replaces_exactly_the_results_that_change(store: Store, ids: list[
 def test_a_second_run_changes_nothing(store: Store, ids: list[bytes]) -> None:
     start(store)
     finish(store)
-    before = {each: store.result(each) for each in ids}
+    before = {each: result(store, each) for each in ids}
     start(store)
     report = report_of(decode_changes(finish(store).report))
     assert (report.attempts, report.changed) == (70, 0)
-    assert {each: store.result(each) for each in ids} == before
+    assert {each: result(store, each) for each in ids} == before
 
 
 def test_a_dry_run_gives_the_same_report_and_changes_nothing(
     store: Store, ids: list[bytes]
 ) -> None:
-    before = {each: store.result(each) for each in ids}
+    before = {each: result(store, each) for each in ids}
     start(store, dry_run=True)
     dry = finish(store).report
-    assert {each: store.result(each) for each in ids} == before
+    assert {each: result(store, each) for each in ids} == before
     assert len(store.results_of().items) == 70
     start(store)
     assert finish(store).report == dry
@@ -179,19 +185,19 @@ def test_the_list_shows_each_attempt_once_and_the_new_result_after_every_cursor(
 
 
 def test_earlier_results_are_kept_oldest_first(store: Store, ids: list[bytes]) -> None:
-    first = store.result(ids[5])
+    first = result(store, ids[5])
     start(store)
     finish(store)
-    second = store.result(ids[5])
+    second = result(store, ids[5])
     publish(store)
     start(store)
     finish(store)
 
     found = store.run(lambda s: s.records.read_all(ids[5]))
     assert found is not None
-    _, result, earlier = found
-    assert result.scoring_revision == 3
-    assert result.replaced == 2
+    _, current, earlier = found
+    assert current is not None
+    assert (current.scoring_revision, current.replaced) == (3, 2)
     assert [each.result for each in earlier] == [first, second]
 
 
@@ -219,7 +225,7 @@ def test_an_erasure_between_reading_and_committing_wins(
     assert done.state == "Completed"
     assert len(reads) == len(set(reads)) + 1, "one step was read again"
     (attempt_id,) = erased
-    assert store.result(attempt_id).kind == ERASED
+    assert result(store, attempt_id).kind == ERASED
     block, slot = divmod(int.from_bytes(attempt_id[RANDOM_BYTES:], "big"), BLOCK_SIZE)
     assert store.client.hlen(store.keys.history(block)) > 0
     assert not store.client.hexists(store.keys.history(block), slot)
@@ -251,8 +257,8 @@ def test_failed_attempts_that_can_be_scored_are_scored_and_others_stay(
     store.client.hset(store.keys.results(1), mapping={**records, 1: failure})
     start(store)
     report = report_of(decode_changes(finish(store).report))
-    assert store.result(ids[33]).kind == SCORED
-    assert store.result(broken[0]).kind == FAILED
+    assert result(store, ids[33]).kind == SCORED
+    assert result(store, broken[0]).kind == FAILED
     assert (report.had_failed, report.still_failed) == (1, 1)
 
 
@@ -288,7 +294,7 @@ def test_results_of_an_older_index_are_refused_once_a_run_has_started(
     loaded = load(late)
     store.results.load = lambda ids: type(loaded)(loaded.records, stale.view)  # type: ignore[method-assign]
     scorer.score(late[0])
-    assert store.result(late[0]).scoring_revision == 3
+    assert result(store, late[0]).scoring_revision == 3
 
 
 def test_a_lost_message_is_queued_again_and_a_run_that_cannot_go_on_fails(

@@ -75,7 +75,7 @@ def test_figures_equal_those_of_all_changes_at_once(pairs: list[tuple[Result, Re
         if not changed:
             continue
         assert found[scale].changed == len(changed)
-        raws = [(a and a.raw, b and b.raw) for a, b in changed]
+        raws = [(a.raw if a else None, b.raw if b else None) for a, b in changed]
         assert found[scale].became_null == sum(a is not None and b is None for a, b in raws)
         assert found[scale].ceased_null == sum(a is None and b is not None for a, b in raws)
         by = [abs(b - a) for a, b in raws if a is not None and b is not None and a != b]
