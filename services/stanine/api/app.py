@@ -15,6 +15,7 @@ from stanine.api.explanation_presenter import ExplanationPresenter
 from stanine.api.intake.attempt_tokens import Tokens
 from stanine.api.intake.bulk import BulkIntake
 from stanine.api.intake.documents import DocumentReader
+from stanine.api.intake.shared_secret import SharedSecret
 from stanine.api.intake.storing import Intake
 from stanine.api.intake.validation import Checker
 from stanine.api.loops import (
@@ -28,10 +29,11 @@ from stanine.api.loops import (
     WriteProbe,
     follow_keys,
 )
-from stanine.api.people.codes import Codes
+from stanine.api.people.codes import InvitationCodes
 from stanine.api.people.inviting import InvitationDesk
 from stanine.api.people.retention import TURN_SECONDS as RETENTION_SECONDS
 from stanine.api.people.retention import Retention
+from stanine.api.people.session_opening import SessionOpening
 from stanine.api.people.session_sweep import SWEEP_SECONDS, SessionSweep
 from stanine.api.people.sessions import DAY_MS, SessionDesk
 from stanine.api.result_presenter import ResultPresenter
@@ -105,8 +107,12 @@ class Api:
         attempts = Attempts(self._client, writer, self._keys, _outbox(self._keys, SCORE_ATTEMPTS))
         index = AsyncIndex(self._client, self._keys)
         capacity, live = Capacity(self._client), CurrentSettings()
-        self._tokens = Tokens(TokenSecrets(self._client, self._library, self._keys))
-        self._codes = Codes(TokenSecrets(self._client, self._library, self._keys, links=True))
+        token_secret = SharedSecret(TokenSecrets(self._client, self._library, self._keys))
+        link_secret = SharedSecret(
+            TokenSecrets(self._client, self._library, self._keys, links=True)
+        )
+        self._secrets = (token_secret, link_secret)
+        tokens, codes = Tokens(token_secret), InvitationCodes(link_secret)
         records = AttemptRecords(self._client, self._keys)
         self._waiter = ResultWaiter(self._client, self._keys, records)
         self._documents = DocumentReader()
@@ -138,22 +144,16 @@ class Api:
             lambda: live.now.tombstone_days * DAY_MS,
         )
         self._reader = AttemptReader(
-            records, lists, self._index, self._waiter, self._tokens, invitations.is_released
+            records, lists, self._index, self._waiter, tokens, invitations.is_released
         )
         scorings = ResultPresenter(instruments)
-        bulk = BulkIntake(
-            checker, intake, self._index, self._tokens, metrics, tracer, live, keyring
-        )
-        inviting = InvitationDesk(invitations, checker, self._codes, live)
+        bulk = BulkIntake(checker, intake, self._index, tokens, metrics, tracer, live, keyring)
+        inviting = InvitationDesk(invitations, checker, codes, live)
         desk = SessionDesk(
-            sessions,
-            inviting,
-            self._index,
-            intake,
-            self._codes,
-            live,
-            tracer=tracer,
-            metrics=metrics,
+            sessions, inviting, self._index, intake, live, tracer=tracer, metrics=metrics
+        )
+        opening = SessionOpening(
+            sessions, desk, inviting, self._index, intake, codes, live, metrics
         )
         self._session_sweep = SessionSweep(sessions, inviting, self._index, intake, metrics)
         self._retention = Retention(self._client, self._keys, instruments, lists, erasure, metrics)
@@ -182,7 +182,7 @@ class Api:
                 self._index,
                 self._reader,
                 scorings,
-                tokens=self._tokens,
+                tokens=tokens,
                 metrics=metrics,
                 tracer=tracer,
                 live=live,
@@ -190,10 +190,12 @@ class Api:
             *ResultRoutes(
                 self._reader, scorings, ExplanationPresenter(instruments), checker
             ).routes(),
-            *SessionRoutes(desk, invitations, self._reader, scorings, self._tokens, live).routes(),
+            *SessionRoutes(
+                opening, desk, invitations, self._reader, scorings, tokens, live
+            ).routes(),
             *InvitationRoutes(inviting, invitations, sessions, checker, intake, metrics).routes(),
             *ErasureRoutes(erasure, self._reader, metrics).routes(),
-            *TokenRoutes(self._tokens, self._codes).routes(),
+            *TokenRoutes(token_secret, link_secret).routes(),
             *ScaleRoutes(instruments, self._documents).routes(),
             *QueueRoutes(self._desk).routes(),
             *ConfigRoutes(self._config_desk).routes(),
@@ -273,8 +275,7 @@ class Api:
     async def refresh_index(self) -> None:
         """Refresh the index, as its loop does. After the first refresh requests are served."""
         if not self._prepared:
-            await self._tokens.refresh()
-            await self._codes.refresh()
+            await self._load_secrets()
         await self._index.refresh()
         if not self._prepared:
             self._prepared = True
@@ -286,8 +287,11 @@ class Api:
 
     async def refresh_tokens(self) -> None:
         """Refresh the secrets of tokens and codes, as the loop does."""
-        await within(self._tokens.refresh())
-        await within(self._codes.refresh())
+        await within(self._load_secrets())
+
+    async def _load_secrets(self) -> None:
+        for secret in self._secrets:
+            await secret.refresh()
 
     async def sweep_sessions(self) -> None:
         """End due sessions, as the loop does."""

@@ -8,6 +8,7 @@ import time
 from tests.integration.stores import AsyncStore, Store
 
 from stanine.api.intake.attempt_tokens import Tokens
+from stanine.api.intake.shared_secret import SharedSecret
 from stanine.store.secret import new_secret
 
 ATTEMPT = bytes(range(16))
@@ -60,35 +61,35 @@ def test_all_processes_agree_after_a_rotation_and_after_data_loss(
     store: Store,
 ) -> None:
     async def agree(s: AsyncStore) -> None:
-        processes = [Tokens(s.secrets) for _ in range(3)]
+        processes = [SharedSecret(s.secrets) for _ in range(3)]
 
         async def refresh() -> str:
             for each in processes:
                 await each.refresh()
-            (token,) = {each.of(ATTEMPT) for each in processes}
+            (token,) = {Tokens(each).of(ATTEMPT) for each in processes}
             return token
 
         token = await refresh()
         await processes[1].rotate(DAY_MS)
-        assert processes[0].of(ATTEMPT) == token, "until it looks again"
-        assert processes[1].of(ATTEMPT) != token
-        assert processes[1].is_of(ATTEMPT, token)
+        assert Tokens(processes[0]).of(ATTEMPT) == token, "until it looks again"
+        assert Tokens(processes[1]).of(ATTEMPT) != token
+        assert Tokens(processes[1]).is_of(ATTEMPT, token)
         rotated = await refresh()
         assert rotated != token
         for each in processes:
-            assert each.is_of(ATTEMPT, token)
-            assert each.is_of(ATTEMPT, rotated)
-            assert not each.is_of(ATTEMPT[::-1], rotated)
+            assert Tokens(each).is_of(ATTEMPT, token)
+            assert Tokens(each).is_of(ATTEMPT, rotated)
+            assert not Tokens(each).is_of(ATTEMPT[::-1], rotated)
         await s.client.flushall()
         assert await refresh() == rotated, "a process stores the secret that it has again"
         await s.client.flushall()
-        processes.insert(0, Tokens(s.secrets))
+        processes.insert(0, SharedSecret(s.secrets))
         assert await refresh() != rotated, (
             "a process that knows none came first; the others take its secret"
         )
         await processes[2].rotate(0)
         current = await refresh()
-        assert not any(each.is_of(ATTEMPT, rotated) for each in processes)
-        assert all(each.is_of(ATTEMPT, current) for each in processes)
+        assert not any(Tokens(each).is_of(ATTEMPT, rotated) for each in processes)
+        assert all(Tokens(each).is_of(ATTEMPT, current) for each in processes)
 
     store.run(agree)

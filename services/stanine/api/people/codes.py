@@ -5,11 +5,10 @@ from the id with a secret in Redis. This secret differs from the one of tokens, 
 of invitations valid. After a rotation, codes of the former secret are accepted until a stated time.
 """
 
-import hmac
 from hashlib import blake2b
 
+from stanine.api.intake.shared_secret import SharedSecret
 from stanine.store.keys import INVITATION_BYTES
-from stanine.store.secret import Secrets, TokenSecrets, new_secret
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _VALUES = {digit: value for value, digit in enumerate(_DIGITS)}
@@ -17,48 +16,29 @@ _VALUES = {digit: value for value, digit in enumerate(_DIGITS)}
 _MAC_BYTES, CODE_LENGTH = 8, 22
 
 
-class Codes:
-    """Makes and checks codes. The secrets must be loaded first."""
+class InvitationCodes:
+    """Makes and checks codes."""
 
-    def __init__(self, secrets: TokenSecrets) -> None:
-        self._source = secrets
-        self._secrets: Secrets | None = None
-
-    async def refresh(self) -> None:
-        """Load the secrets. If the server lost them, store this process's current secret again."""
-        self._secrets = await self._source.load(self._secrets or new_secret())
-
-    async def rotate(self, keep_ms: int) -> int:
-        """Rotate the secret; return the end of validity of the current one (ms since 1970)."""
-        until = await self._source.rotate(new_secret(), keep_ms)
-        await self.refresh()
-        return until
+    def __init__(self, secret: SharedSecret) -> None:
+        self._secret = secret
 
     def of(self, invitation_id: bytes) -> str:
         """Return the code of an invitation."""
-        return _write(invitation_id + _mac(self._known().current, invitation_id))
+        return _write(invitation_id + _mac(self._secret.current, invitation_id))
 
     def read(self, code: str) -> bytes | None:
         """Return the invitation's id from a code; None for an invalid code. Takes constant time."""
         data = _read(code)
         if data is None:
             return None
-        found, secrets = data[:INVITATION_BYTES], self._known()
-        matches = [
-            hmac.compare_digest(_mac(each, found), data[INVITATION_BYTES:])
-            for each in (secrets.current, *secrets.former)
-        ]
-        return found if any(matches) else None
+        found, mac = data[:INVITATION_BYTES], data[INVITATION_BYTES:]
+        return found if self._secret.is_made(mac, lambda secret: _mac(secret, found)) else None
 
     def private_name(self, text: bytes, size: int) -> bytes:
         """Return bytes that are derived from a text and do not reveal it."""
         return blake2b(
-            text, digest_size=size, key=self._known().current, person=b"stanine-name"
+            text, digest_size=size, key=self._secret.current, person=b"stanine-name"
         ).digest()
-
-    def _known(self) -> Secrets:
-        assert self._secrets is not None, "nothing is accepted before the secrets are loaded"
-        return self._secrets
 
 
 def is_code(text: bytes) -> bool:

@@ -12,7 +12,7 @@ from stanine.api.admin.current_settings import CurrentSettings
 from stanine.api.bodies import given
 from stanine.api.intake.validation import Checker, UnknownRevision
 from stanine.api.people.body_reading import BodyReader, refused
-from stanine.api.people.codes import Codes
+from stanine.api.people.codes import InvitationCodes
 from stanine.api.people.return_urls import is_allowed
 from stanine.api.people.session_bodies import (
     InvitationBody,
@@ -37,7 +37,11 @@ class InvitationDesk:
     """Creates, reads and presents invitations."""
 
     def __init__(
-        self, invitations: Invitations, checker: Checker, codes: Codes, live: CurrentSettings
+        self,
+        invitations: Invitations,
+        checker: Checker,
+        codes: InvitationCodes,
+        live: CurrentSettings,
     ) -> None:
         self._invitations = invitations
         self._checker = checker

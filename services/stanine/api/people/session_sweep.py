@@ -10,7 +10,7 @@ import redis
 from stanine.api.intake.storing import Intake
 from stanine.api.loops import IndexFollower
 from stanine.api.people.inviting import InvitationDesk
-from stanine.api.people.sessions import held, submission_of
+from stanine.api.people.session_content import held, submission_of
 from stanine.api.web.deadlines import within
 from stanine.domain.errors import InvalidAttempt
 from stanine.messages import SCORE_ATTEMPTS

@@ -1,4 +1,4 @@
-"""Opens, saves, submits and withdraws sessions. Called by their routes and by the sweep.
+"""Saves, submits, withdraws and extends sessions. Called by their routes and by `session_opening`.
 
 Each change is one atomic function call of the store. Checks against the form are repeated where they count: an
 attempt is packed and stored with the view of the index that its form was read with.
@@ -6,7 +6,6 @@ attempt is packed and stored with the view of the index that its form was read w
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -14,45 +13,34 @@ from opentelemetry.trace import INVALID_SPAN, Span, Tracer
 
 from stanine.api.admin.current_settings import CurrentSettings
 from stanine.api.intake.bulk import erased
-from stanine.api.intake.id_entropy import IdEntropy
 from stanine.api.intake.storing import Intake
 from stanine.api.loops import IndexFollower
-from stanine.api.people.body_reading import BodyReader, refused
-from stanine.api.people.codes import Codes
+from stanine.api.people.body_reading import BodyReader
 from stanine.api.people.inviting import InvitationDesk
-from stanine.api.people.session_bodies import SessionOrder, SessionSave, without_nulls
+from stanine.api.people.session_bodies import SessionSave
+from stanine.api.people.session_content import ATTRIBUTE, held, submission_of
+from stanine.api.people.session_problems import closed, conflict
 from stanine.api.web.deadlines import within
 from stanine.api.web.problems import (
     INVALID_ATTEMPT,
-    INVALID_REQUEST,
-    INVITATION_ENDED,
     KEY_CONFLICT,
     NOT_INDEXED,
     SESSION_CLOSED,
-    SESSION_CONFLICT,
     NotFound,
     Problem,
-    Saved,
     from_faults,
 )
-from stanine.domain.attempts.attempt import Attempt, settled
+from stanine.domain.attempts.attempt import settled
 from stanine.domain.attempts.explain import pointer
-from stanine.domain.attempts.response import meaning
 from stanine.domain.errors import Faults, InvalidAttempt
-from stanine.domain.instruments.public_form import language_of
 from stanine.domain.scoring.index import IndexEntry
 from stanine.messages import SCORE_ATTEMPTS
-from stanine.store.attempts import Submission
 from stanine.store.index import IndexView
-from stanine.store.invitations import Given, StoredInvitation
-from stanine.store.records import RANDOM_BYTES, id_random
-from stanine.store.sessions import NewSession, Sessions, StoredSession, SubmittedSession, session_id
+from stanine.store.invitations import Given
+from stanine.store.sessions import Sessions, StoredSession, SubmittedSession
 from stanine.telemetry.api_metrics import ApiMetrics
 from stanine.telemetry.traces import sending
 
-#: Prefix of the attributes that a participant states, among the stored answers of a session; no item id begins with
-#: it.
-ATTRIBUTE = "@"
 #: Maximum tries of a submission; it is retried if the session was saved between reading and submitting it.
 MAX_TRIES = 5
 #: Maximum sessions in the cache of forms, which saves a call per save: about 300 bytes each.
@@ -62,16 +50,6 @@ DAY_MS = 86_400_000
 
 _CONTENT_BYTES = 8
 _encode = msgspec.msgpack.Encoder(order="deterministic").encode
-_ENDS = {
-    "Revoked": "It was revoked.",
-    "Expired": "It has expired.",
-    "Used": "All its sessions were opened.",
-}
-_CLOSED = {
-    "Submitted": "It was submitted.",
-    "Withdrawn": "It was withdrawn.",
-    "Late": "Its time is over; the saved answers are submitted.",
-}
 
 
 class _Known(msgspec.Struct, frozen=True):
@@ -80,10 +58,6 @@ class _Known(msgspec.Struct, frozen=True):
     number: int
     revision: int
     given: Given
-
-
-#: The form of a session to open, its revision, and the values that its creator fixed.
-_Decided = tuple[IndexEntry, int, Given]
 
 
 class SessionDesk:
@@ -95,132 +69,23 @@ class SessionDesk:
     def __init__(
         self,
         sessions: Sessions,
-        desk: InvitationDesk,
+        inviting: InvitationDesk,
         index: IndexFollower,
         intake: Intake,
-        codes: Codes,
         live: CurrentSettings,
         *,
         tracer: Tracer,
         metrics: ApiMetrics,
     ) -> None:
         self._sessions = sessions
-        self._desk = desk
+        self._inviting = inviting
         self._index = index
         self._intake = intake
-        self._codes = codes
         self._live = live
         self._tracer = tracer
         self._metrics = metrics
-        self._randoms = IdEntropy()
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
-        self._saves = BodyReader(SessionSave, INVALID_ATTEMPT)
-
-    async def open_by_key(
-        self, name: str, order: SessionOrder, key_space: bytes
-    ) -> tuple[StoredSession, bool]:
-        """Open a session by an API key; return it, and whether it was open before.
-
-        The same key of an attempt returns the same session.
-        """
-        random = self._randoms.take()
-        if order.key is not None:
-            entry = await self._desk.entry(name, None)
-            what = key_space + entry.number.to_bytes(4, "big") + order.key.encode()
-            random = id_random(self._codes.private_name(what, RANDOM_BYTES))
-
-        async def decide() -> _Decided:
-            entry = await self._desk.entry(name, order.revision)
-            return (
-                entry,
-                order.revision or entry.revision,
-                self._desk.decide(entry, order, key_space, with_key=True),
-            )
-
-        session, repeated = await self._open(session_id(random), decide, b"")
-        its = session.given
-        if repeated and _meaning(its, session.revision, order) != _meaning(
-            (await decide())[2], order.revision or session.revision, order
-        ):
-            raise Problem(
-                KEY_CONFLICT,
-                "A session with this key and another content was opened before. Give a new session a new key.",
-            )
-        return session, repeated
-
-    async def open_by_code(
-        self, name: str, order: SessionOrder, code: str, key: str | None
-    ) -> tuple[StoredSession, bool]:
-        """Open a session by an invitation; return it, and whether it was open before.
-
-        An invitation for one session returns the same session on every device.
-        """
-        if others := sorted(set(without_nulls(order)) - {"language"}):
-            raise refused(
-                INVALID_REQUEST,
-                "",
-                "UnknownField",
-                f"only `language` may be given with a code, not {others[0]}: the invitation says the rest",
-            )
-        invitation = await self._desk.of_code(code)
-        entry = await self._desk.entry(name, invitation.revision or None)
-        if entry.number != invitation.number:
-            raise NotFound("Instrument", name)
-        reason = ended(invitation, await within(self._sessions.now()))
-        if reason in ("Revoked", "Expired"):
-            raise invitation_ended(reason)
-        random = self._randoms.take()
-        if invitation.most_uses == 1:
-            random = _derived(invitation.id)
-        elif key is not None:
-            random = _derived(invitation.id + key.encode())
-
-        async def decide() -> _Decided:
-            entry = await self._desk.entry(name, invitation.revision or None)
-            its = invitation.given
-            its = (
-                its
-                if order.language is None
-                else msgspec.structs.replace(its, language=order.language)
-            )
-            return entry, invitation.revision or entry.revision, its
-
-        return await self._open(session_id(random), decide, invitation.id)
-
-    async def _open(
-        self, name: bytes, decide: Callable[[], Awaitable[_Decided]], invitation: bytes
-    ) -> tuple[StoredSession, bool]:
-        self._intake.admit()
-
-        async def take(view: IndexView) -> str:
-            entry, revision, its = await decide()
-            limit = its.time_limit_ms or 1000 * (entry.time_limit_seconds or 0)
-            its = msgspec.structs.replace(its, time_limit_ms=limit)
-            settings = self._live.now
-            new = NewSession(
-                name,
-                entry.number,
-                revision,
-                view.view,
-                its,
-                settings.session_days * DAY_MS,
-                settings.session_grace_seconds * 1000,
-                invitation,
-            )
-            return await within(self._sessions.open(new))
-
-        _, outcome = await self._index.consistent(take)
-        if outcome in _ENDS:
-            raise invitation_ended(outcome)
-        if outcome in ("Unknown", "Gone"):
-            raise (
-                NotFound("Invitation", "of this code")
-                if invitation
-                else NotFound("Instrument", "of this name")
-            )
-        session = await self.find(name)
-        self._metrics.session("repeated" if outcome == "Repeated" else "opened")
-        return session, outcome == "Repeated"
+        self._saves = BodyReader(SessionSave, INVALID_ATTEMPT, count_names)
 
     async def find(self, name: bytes) -> StoredSession:
         """Return a session. Raises the problem not-found, also for an expired one."""
@@ -252,7 +117,7 @@ class SessionDesk:
         if known is None:
             session = await self.find(name)
             known = self._remember(session)
-        form = self._desk.form(await self.entry(known))
+        form = self._inviting.form(await self.entry(known))
         given = settled(save.answers)
         removed = [item for item, answer in save.answers.items() if answer is None]
         fields = self._fields_of(save, given, removed, form.entry, known.given)
@@ -339,7 +204,7 @@ class SessionDesk:
     async def _submit(
         self, session: StoredSession, view: IndexView, entry: IndexEntry, span: Span
     ) -> SubmittedSession:
-        form, (answers, said) = self._desk.form(entry), held(session)
+        form, (answers, said) = self._inviting.form(entry), held(session)
         attributes = {**session.given.attributes, **said}
         found = form.settle(answers, attributes)
         faults = Faults()
@@ -412,95 +277,6 @@ class SessionDesk:
         return known
 
 
-def submission_of(
-    session: StoredSession,
-    view: IndexView,
-    pack: Any,
-    answers: dict[str, Any],
-    attributes: dict[str, Any],
-) -> Submission:
-    """Return the attempt of a session. Raises InvalidAttempt."""
-    its = session.given
-    attempt = Attempt(answers, its.key, session.revision, its.participant, attributes)
-    return Submission(
-        number=session.number,
-        revision=session.revision,
-        codes=pack(attempt),
-        # like a submission of the same attempt that does not name its revision
-        content=meaning(msgspec.structs.replace(attempt, revision=None)),
-        id_random=session.id[:RANDOM_BYTES],
-        view=view.view,
-        key_space=its.key_space,
-        key=its.key,
-        participant=its.participant,
-        attributes=attributes,
-    )
-
-
-def held(session: StoredSession) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the answers of a session, and the attributes that the participant stated."""
-    answers: dict[str, Any] = {}
-    attributes: dict[str, Any] = {}
-    for name, text in session.answers.items():
-        value = msgspec.json.decode(text)
-        if name.startswith(ATTRIBUTE):
-            attributes[name.removeprefix(ATTRIBUTE)] = value
-        else:
-            answers[name] = value
-    return answers, attributes
-
-
-def ended(invitation: StoredInvitation, now: int) -> str | None:
-    """Return why an invitation opens no session (Revoked, Expired, Used), or None. `now`: ms."""
-    if invitation.revoked_at:
-        return "Revoked"
-    if 0 < invitation.expires_at <= now:
-        return "Expired"
-    return "Used" if invitation.uses >= invitation.most_uses else None
-
-
-def language(entry: IndexEntry, its: Given) -> str | None:
-    """Return the language of a session's form; None: the document's own language."""
-    return None if its.language is None else language_of(entry, its.language)
-
-
-def invitation_ended(reason: str) -> Problem:
-    """Return the problem of an invitation that opens no session."""
-    return Problem(INVITATION_ENDED, _ENDS[reason], reason=reason)
-
-
-def closed(outcome: str, name: bytes) -> Problem:
-    """Return the problem of a closed session."""
-    return (
-        Problem(SESSION_CLOSED, _CLOSED[outcome], reason=outcome)
-        if outcome in _CLOSED
-        else NotFound("Session", name.hex())
-    )
-
-
-def conflict(session: StoredSession) -> Problem:
-    """Return the problem of an outdated `seq`, with the stored answers."""
-    answers, attributes = held(session)
-    if session.state != "Open":
-        return closed(session.state, session.id)
-    saved = Saved(session.seq, session.page, answers, {**session.given.attributes, **attributes})
-    return Problem(
-        SESSION_CONFLICT,
-        f"The last save has the seq {session.seq}. Merge the saved answers, then save with a higher one.",
-        session=saved,
-    )
-
-
-def _derived(text: bytes) -> bytes:
-    """Return the random part of the id of an invitation's session; deterministic."""
-    return id_random(
-        hashlib.blake2b(text, digest_size=RANDOM_BYTES, person=b"stanine-use").digest()
-    )
-
-
-def _meaning(its: Given, revision: int, order: SessionOrder) -> bytes:
-    """Return the content that identifies a repeated order, without a time limit of the form."""
-    limit = its.time_limit_ms if order.time_limit_seconds is not None else 0
-    return _encode(
-        [msgspec.structs.astuple(msgspec.structs.replace(its, time_limit_ms=limit)), revision]
-    )
+def count_names(save: SessionSave) -> int:
+    """Return the number of names in the objects within a save."""
+    return len(save.answers) + len(save.attributes)

@@ -26,7 +26,7 @@ from stanine.api.people.session_bodies import (
     ReleaseOrder,
     Welcome,
 )
-from stanine.api.people.sessions import ended
+from stanine.api.people.session_problems import ended
 from stanine.api.result_presenter import iso
 from stanine.api.web.auth import Scope
 from stanine.api.web.deadlines import within

@@ -19,7 +19,9 @@ from stanine.api.people.session_bodies import (
     SubmittedBody,
     WithdrawnSession,
 )
-from stanine.api.people.sessions import SessionDesk, held, language
+from stanine.api.people.session_content import held, language
+from stanine.api.people.session_opening import SessionOpening
+from stanine.api.people.sessions import SessionDesk
 from stanine.api.result_presenter import ResultPresenter, iso
 from stanine.api.web.auth import Scope
 from stanine.api.web.deadlines import within
@@ -61,6 +63,7 @@ class SessionRoutes:
 
     def __init__(
         self,
+        opening: SessionOpening,
         desk: SessionDesk,
         invitations: Invitations,
         reader: AttemptReader,
@@ -68,6 +71,7 @@ class SessionRoutes:
         tokens: Tokens,
         live: CurrentSettings,
     ) -> None:
+        self._opening = opening
         self._desk = desk
         self._invitations = invitations
         self._reader = reader
@@ -86,14 +90,16 @@ class SessionRoutes:
         text = await request.body(_MAX_ORDER)
         order = self._orders.read(text) if text else SessionOrder()
         if request.caller is None:
-            session, repeated = await self._desk.open_by_code(name, order, request.bearer, key)
+            session, repeated = await self._opening.open_by_code(name, order, request.bearer, key)
         else:
             order = (
                 order
                 if key is None or order.key is not None
                 else msgspec.structs.replace(order, key=key)
             )
-            session, repeated = await self._desk.open_by_key(name, order, request.caller.key_space)
+            session, repeated = await self._opening.open_by_key(
+                name, order, request.caller.key_space
+            )
         entry = await self._desk.entry(session)
         body = self._body(session, entry)
         form = msgspec.Raw(self._form(entry, language(entry, session.given)))

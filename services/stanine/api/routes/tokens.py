@@ -4,8 +4,7 @@ import msgspec
 from msgspec import UNSET
 
 from stanine.api.bodies import RotatedTokens, TokenRotation
-from stanine.api.intake.attempt_tokens import Tokens
-from stanine.api.people.codes import Codes
+from stanine.api.intake.shared_secret import SharedSecret
 from stanine.api.result_presenter import iso
 from stanine.api.web.auth import Scope
 from stanine.api.web.deadlines import within
@@ -30,7 +29,8 @@ _decode = msgspec.json.Decoder(TokenRotation).decode
 class TokenRoutes:
     """The route that rotates the secret."""
 
-    def __init__(self, tokens: Tokens, codes: Codes) -> None:
+    def __init__(self, tokens: SharedSecret, codes: SharedSecret) -> None:
+        """Initialise with the secrets of tokens and of codes."""
         self._tokens = tokens
         self._codes = codes
 
