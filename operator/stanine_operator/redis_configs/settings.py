@@ -17,14 +17,13 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from stanine.broker.connection.ownership import Owner
-from stanine.store.settings.changes import Stored
 from stanine.store.settings.errors import (
     ConfigurationError,
     ConfigurationManagedError,
     RevisionUnknownError,
 )
 from stanine.store.settings.model import NAMES, write_settings
-from stanine.store.settings.snapshot import Layout, LegacySyncState
+from stanine.store.settings.snapshot import Layout, LegacySyncState, Snapshot
 from stanine_operator.controller.reconcile_result import ResourceCondition
 
 #: The conditions of this module.
@@ -86,7 +85,7 @@ class Failure(msgspec.Struct, frozen=True):
     message: str
 
 
-def choose_steps(declared: DeclaredSettings, stored: Stored) -> tuple[Step, ...]:
+def choose_steps(declared: DeclaredSettings, stored: Snapshot) -> tuple[Step, ...]:
     """Return the steps in order; each changes nothing if the state is as desired."""
     # Always with a pin: it renews the hold even if the pinned revision is no longer in the history.
     migrates = _needs_migration(declared, stored) or declared.pin is not None
@@ -101,7 +100,7 @@ def choose_steps(declared: DeclaredSettings, stored: Stored) -> tuple[Step, ...]
 
 
 def applied_condition(
-    declared: DeclaredSettings, stored: Stored, failures: Sequence[Failure]
+    declared: DeclaredSettings, stored: Snapshot, failures: Sequence[Failure]
 ) -> ResourceCondition:
     """Return the condition SettingsApplied after the steps."""
     failed = next((each for each in failures if not isinstance(each.step, Migrate)), None)
@@ -134,7 +133,7 @@ def applied_condition(
 
 
 def migrated_condition(
-    declared: DeclaredSettings, stored: Stored, failures: Sequence[Failure]
+    declared: DeclaredSettings, stored: Snapshot, failures: Sequence[Failure]
 ) -> ResourceCondition:
     """Return the condition Migrated after the steps."""
     failed = next((each for each in failures if isinstance(each.step, Migrate)), None)
@@ -193,7 +192,7 @@ def _was_handled(declared: DeclaredSettings, failure: Failure) -> bool:
 
 
 def _pin_condition(
-    declared: DeclaredSettings, stored: Stored, failed: Failure | None
+    declared: DeclaredSettings, stored: Snapshot, failed: Failure | None
 ) -> ResourceCondition:
     pin = declared.pin
     if failed is not None and not _was_handled(declared, failed):
@@ -204,15 +203,15 @@ def _pin_condition(
     return ResourceCondition(APPLIED, False, ROLLED_BACK, text)
 
 
-def _needs_migration(declared: DeclaredSettings, stored: Stored) -> bool:
+def _needs_migration(declared: DeclaredSettings, stored: Snapshot) -> bool:
     out_of_step = declared.dual and stored.string is not LegacySyncState.IN_STEP
-    return (stored.layout, stored.dual_write) != (declared.layout, declared.dual) or out_of_step
+    return (stored.layout, stored.meta.dual) != (declared.layout, declared.dual) or out_of_step
 
 
-def _is_applied(declared: DeclaredSettings, values: Mapping[str, object], stored: Stored) -> bool:
+def _is_applied(declared: DeclaredSettings, values: Mapping[str, object], stored: Snapshot) -> bool:
     stated = {name: text for name, text in stored.values.items() if name in NAMES}
     return stated == write_settings(values) and _is_owner(declared, stored) and not stored.edited
 
 
-def _is_owner(declared: DeclaredSettings, stored: Stored) -> bool:
+def _is_owner(declared: DeclaredSettings, stored: Snapshot) -> bool:
     return stored.managed_by is not None and stored.managed_by.uid == declared.manager.uid

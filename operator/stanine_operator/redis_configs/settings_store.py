@@ -14,8 +14,9 @@ from stanine.broker.connection.errors import ServerError, classify
 from stanine.broker.connection.functions import Library
 from stanine.broker.connection.ownership import Owner
 from stanine.store import settings as configuration
-from stanine.store.settings.changes import Configuration, Memory, Stored
+from stanine.store.settings.changes import Configuration, Memory
 from stanine.store.settings.errors import ConfigurationError
+from stanine.store.settings.snapshot import Snapshot
 from stanine_operator.redis_configs.memory import SAFE_POLICY
 from stanine_operator.redis_configs.settings import (
     Apply,
@@ -69,7 +70,7 @@ def _compiler_error(error: ServerError) -> str | None:
     return text if text.startswith("Error compiling function") else None
 
 
-def read_configuration(settings: Configuration) -> Stored | Failure:
+def read_configuration(settings: Configuration) -> Snapshot | Failure:
     """Return the configuration, or why it cannot be read."""
     try:
         return settings.read()

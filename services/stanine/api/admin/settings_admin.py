@@ -16,9 +16,9 @@ from stanine.api.web.deadlines import within
 from stanine.broker.connection.clients import connect
 from stanine.store.keys import Keys
 from stanine.store.settings import load_library
-from stanine.store.settings.changes import Configuration, Memory, Stored
+from stanine.store.settings.changes import Configuration, Memory
 from stanine.store.settings.model import NAMES, SettingsRead
-from stanine.store.settings.snapshot import Revision, readable
+from stanine.store.settings.snapshot import Revision, Snapshot, readable
 
 T = TypeVar("T")
 
@@ -53,16 +53,16 @@ class SettingsAdmin:
         self._client.close()
 
 
-def describe_stored(stored: Stored, memory: Memory) -> ConfigBody:
+def describe_stored(stored: Snapshot, memory: Memory) -> ConfigBody:
     """Return the body of the stored configuration."""
     return ConfigBody(
         revision=stored.revision,
         layout=stored.layout.value,
-        dual_write=stored.dual_write,
+        dual_write=stored.meta.dual,
         edited=stored.edited,
         string=stored.string.value,
         settings=describe_settings(stored.read),
-        others=sorted(stored.values.keys() - set(NAMES)),
+        others=sorted(readable(name) for name in stored.values.keys() - set(NAMES)),
         bytes={name: size for name, size in msgspec.structs.asdict(memory).items() if size},
         managed_by=given(stored.managed_by.name if stored.managed_by else None),
         unreadable=given(stored.unreadable or None),

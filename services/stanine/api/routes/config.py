@@ -28,13 +28,14 @@ from stanine.api.web.problems import (
     Problem,
 )
 from stanine.api.web.routing import Content, Route
-from stanine.store.settings.changes import Applied, Configuration
+from stanine.store.settings.changes import Configuration
 from stanine.store.settings.errors import (
     ConfigurationError,
     ConfigurationManagedError,
     RevisionUnknownError,
     SettingsInvalidError,
 )
+from stanine.store.settings.plan import Applied
 from stanine.telemetry.logs import get_log
 
 #: Maximum bytes of a body: a revision, or a value for each setting.

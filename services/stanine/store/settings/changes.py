@@ -25,17 +25,10 @@ from stanine.store.settings.errors import (
     RevisionConflictError,
     RevisionUnknownError,
 )
-from stanine.store.settings.model import (
-    NAMES,
-    SettingsRead,
-    read_settings,
-    write_changes,
-    write_settings,
-)
-from stanine.store.settings.plan import Change, Plan, plan
+from stanine.store.settings.model import NAMES, write_changes, write_settings
+from stanine.store.settings.plan import Applied, Change, Plan, plan
 from stanine.store.settings.snapshot import (
     Layout,
-    LegacySyncState,
     Origin,
     Revision,
     Snapshot,
@@ -43,7 +36,6 @@ from stanine.store.settings.snapshot import (
     raw_bytes,
     read_record,
     read_snapshot,
-    readable,
     write_meta,
 )
 
@@ -51,41 +43,6 @@ from stanine.store.settings.snapshot import (
 TRIES = 10
 #: Reply of the functions if another resource owns the configuration.
 _OWNED = -1
-
-
-class Stored(msgspec.Struct, frozen=True):
-    """The stored configuration.
-
-    `revision` is 0 before the first change; `edited` means that another program has changed it since that revision.
-    """
-
-    layout: Layout
-    revision: int
-    #: Values by name, including those of other programs. Bytes that are not UTF-8 appear as escapes.
-    values: dict[str, str]
-    #: The settings in effect, invalid values, and the names that have a stored value.
-    read: SettingsRead
-    #: The custom resource that owns the configuration.
-    managed_by: Owner | None
-    dual_write: bool
-    edited: bool
-    string: LegacySyncState
-    #: Why the string cannot be read; empty if it can.
-    unreadable: str
-
-
-class Applied(msgspec.Struct, frozen=True):
-    """Result of a change: the current revision and layout, and what the change did.
-
-    `changed`: it modified values. `adopted`: it recorded changes of other programs as a revision. `migrated`: it changed
-    the layout or dual write.
-    """
-
-    revision: int
-    layout: Layout
-    changed: bool = False
-    adopted: bool = False
-    migrated: bool = False
 
 
 class Memory(msgspec.Struct, frozen=True):
@@ -122,21 +79,9 @@ class Configuration:
             keys.config_backup_string,
         )
 
-    def read(self) -> Stored:
+    def read(self) -> Snapshot:
         """Return the stored configuration."""
-        snapshot = self._snapshot()
-        values = {readable(name): readable(text) for name, text in snapshot.values.items()}
-        return Stored(
-            snapshot.layout,
-            snapshot.meta.revision,
-            values,
-            read_settings(values),
-            snapshot.owner,
-            snapshot.meta.dual,
-            snapshot.edited,
-            snapshot.legacy,
-            snapshot.unreadable,
-        )
+        return read_snapshot(self._library.call(self._client, "see", self._config_keys))
 
     def apply(
         self,
@@ -241,9 +186,9 @@ class Configuration:
         by, owner_json = (owner.name, owner.encode()) if owner else ("", "")
         sent: Plan | None = None
         for _ in range(TRIES):
-            snapshot = self._snapshot()
-            if snapshot.owner is not None and owner is None:
-                raise ConfigurationManagedError(snapshot.owner)
+            snapshot = self.read()
+            if snapshot.managed_by is not None and owner is None:
+                raise ConfigurationManagedError(snapshot.managed_by)
             planned = plan(snapshot, msgspec.structs.replace(decide(snapshot), by=by))
             if planned is None and sent is not None and sent.meta == snapshot.meta:
                 # The client resent the call after a lost reply, and the first one had been executed.
@@ -251,20 +196,14 @@ class Configuration:
             elif planned is None:
                 if owner is not None:
                     self._call("keep_hold", self._config_keys[2:3], [owner_json, gone, HOLD_MS])
-                return Applied(snapshot.meta.revision, snapshot.layout)
+                return Applied(snapshot.revision, snapshot.layout)
             elif not self._commit(planned, owner_json, gone):
                 sent = planned
                 continue
-            layout = planned.meta.layout or snapshot.layout
-            return Applied(
-                planned.meta.revision, layout, planned.changed, planned.adopted, planned.migrated
-            )
+            return planned.applied
         raise ContendedError(
             f"others changed the configuration at each of {TRIES} tries; try again"
         )
-
-    def _snapshot(self) -> Snapshot:
-        return read_snapshot(self._library.call(self._client, "see", self._config_keys))
 
     def _commit(self, planned: Plan, owner_json: str, gone: str) -> bool:
         """Write a plan; return False if the state has changed since the snapshot."""
@@ -301,8 +240,8 @@ class Configuration:
 
 
 def _check_revision(expected: int | None, snapshot: Snapshot) -> None:
-    if expected is not None and snapshot.meta.revision != expected:
-        raise RevisionConflictError(expected, snapshot.meta.revision)
+    if expected is not None and snapshot.revision != expected:
+        raise RevisionConflictError(expected, snapshot.revision)
 
 
 def _pack(parts: Iterable[bytes]) -> bytes:

@@ -59,9 +59,8 @@ class RevisionUnknownError(ConfigurationError):
     reason = "RevisionUnknown"
 
     def __init__(self, revision: int, kept: Iterable[int]) -> None:
-        self.revision = revision
-        self.kept = tuple(kept)
-        held = f"it holds {self.kept[0]} to {self.kept[-1]}" if self.kept else "it is empty"
+        numbers = tuple(kept)
+        held = f"it holds {numbers[0]} to {numbers[-1]}" if numbers else "it is empty"
         super().__init__(f"revision {revision} is not in the history: {held}")
 
 
@@ -71,7 +70,6 @@ class RevisionConflictError(ConfigurationError):
     reason = "RevisionConflict"
 
     def __init__(self, expected: int, found: int) -> None:
-        self.found = found
         super().__init__(f"the configuration is at revision {found}, not at {expected}")
 
 

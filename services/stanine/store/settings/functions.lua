@@ -1,6 +1,6 @@
 --[[
 Redis Functions of the runtime settings: an atomic snapshot and an atomic commit. Requires the ownership functions of
-stanine/broker/connection/managing.lua.
+stanine/broker/connection/ownership.lua.
 
 The client computes the new state from a snapshot (plan.py). `commit` rejects it if the state has changed since, validates
 it before the first write (Lua has no rollback), writes it and reads it back. A crash, a lost reply or a repeated call

@@ -23,6 +23,10 @@ class LogLevel(StrEnum):
     ERROR = "Error"
 
 
+def _whole(lowest: int, highest: int, description: str) -> Meta:
+    return Meta(ge=lowest, le=highest, description=description)
+
+
 class Settings(msgspec.Struct, frozen=True, rename="camel"):
     """The runtime settings. A change takes effect in every service within about two seconds."""
 
@@ -35,90 +39,78 @@ class Settings(msgspec.Struct, frozen=True, rename="camel"):
     ] = Durability.EVERYSEC
     admission_percent: Annotated[
         int,
-        Meta(
-            ge=10,
-            le=95,
-            description="Percent of maxmemory above which new work is rejected, so that accepted work can finish.",
+        _whole(
+            10,
+            95,
+            "Percent of maxmemory above which new work is rejected, so that accepted work can finish.",
         ),
     ] = 85
     sweep_seconds: Annotated[
         int,
-        Meta(
-            ge=1,
-            le=3600,
-            description="Seconds between two sweeps for records without a pending message.",
-        ),
+        _whole(1, 3600, "Seconds between two sweeps for records without a pending message."),
     ] = 15
     max_requeues: Annotated[
         int,
-        Meta(
-            ge=1,
-            le=100,
-            description="Number of times that the sweep requeues an attempt before the attempt becomes Failed.",
+        _whole(
+            1,
+            100,
+            "Number of times that the sweep requeues an attempt before the attempt becomes Failed.",
         ),
     ] = 5
     batch_max_attempts: Annotated[
         int,
-        Meta(
-            ge=1,
-            le=4096,
-            description="Maximum number of attempts that a resultWatcher reads, scores and commits as one batch.",
+        _whole(
+            1,
+            4096,
+            "Maximum number of attempts that a resultWatcher reads, scores and commits as one batch.",
         ),
     ] = 1024
     bulk_group_lines: Annotated[
         int,
-        Meta(
-            ge=1,
-            le=1000,
-            description="Maximum number of lines of a bulk submission stored by one Redis call.",
-        ),
+        _whole(1, 1000, "Maximum number of lines of a bulk submission stored by one Redis call."),
     ] = 500
     bulk_group_bytes: Annotated[
         int,
-        Meta(
-            ge=16_384,
-            le=8_388_608,
-            description="Bytes of lines stored by one Redis call; the last line may exceed it.",
+        _whole(
+            16_384,
+            8_388_608,
+            "Bytes of lines stored by one Redis call; the last line may exceed it.",
         ),
     ] = 1_048_576
     max_attempt_bytes: Annotated[
         int,
-        Meta(
-            ge=1024,
-            le=262_144,
-            description="Maximum bytes of a submitted attempt, single or as a line of a bulk submission.",
+        _whole(
+            1024,
+            262_144,
+            "Maximum bytes of a submitted attempt, single or as a line of a bulk submission.",
         ),
     ] = 262_144
     max_document_bytes: Annotated[
         int,
-        Meta(
-            ge=4096,
-            le=4_194_304,
-            description="Maximum bytes of an instrument document sent to the API.",
-        ),
+        _whole(4096, 4_194_304, "Maximum bytes of an instrument document sent to the API."),
     ] = 4_194_304
     session_days: Annotated[
         int,
-        Meta(
-            ge=1,
-            le=366,
-            description="Days that a session is kept after it was opened, or after its deadline if it has one.",
+        _whole(
+            1,
+            366,
+            "Days that a session is kept after it was opened, or after its deadline if it has one.",
         ),
     ] = 60
     session_grace_seconds: Annotated[
         int,
-        Meta(
-            ge=0,
-            le=3600,
-            description="Seconds after a session's deadline in which answers that were on their way are still taken.",
+        _whole(
+            0,
+            3600,
+            "Seconds after a session's deadline in which answers that were on their way are still taken.",
         ),
     ] = 10
     tombstone_days: Annotated[
         int,
-        Meta(
-            ge=1,
-            le=3650,
-            description="Days in which the key of an erased attempt is refused, so that no retry brings the attempt back.",
+        _whole(
+            1,
+            3650,
+            "Days in which the key of an erased attempt is refused, so that no retry brings the attempt back.",
         ),
     ] = 30
     public_url: Annotated[
@@ -139,10 +131,8 @@ class Settings(msgspec.Struct, frozen=True, rename="camel"):
     ] = ""
     history_revisions: Annotated[
         int,
-        Meta(
-            ge=1,
-            le=200,
-            description="Number of revisions of this configuration to keep, including the current one.",
+        _whole(
+            1, 200, "Number of revisions of this configuration to keep, including the current one."
         ),
     ] = 50
     log_level: Annotated[

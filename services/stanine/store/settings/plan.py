@@ -33,6 +33,20 @@ class Change(msgspec.Struct, frozen=True):
     raw: RawValue | None = None
 
 
+class Applied(msgspec.Struct, frozen=True):
+    """Result of a change: the current revision and layout, and what the change did.
+
+    `changed`: it modified values. `adopted`: it recorded changes of other programs as a revision. `migrated`: it changed
+    the layout or dual write.
+    """
+
+    revision: int
+    layout: Layout
+    changed: bool = False
+    adopted: bool = False
+    migrated: bool = False
+
+
 class Plan(msgspec.Struct, frozen=True):
     """State after a change, with the history entries that it adds."""
 
@@ -45,10 +59,8 @@ class Plan(msgspec.Struct, frozen=True):
     keep: int
     #: Whether the replaced string is copied to its backup key, because another program wrote it.
     keep_text: bool
-    #: Whether the change modified values, recorded changes of other programs, or changed the layout.
-    changed: bool
-    adopted: bool
-    migrated: bool
+    #: What the change does once it is committed.
+    applied: Applied
 
 
 def plan(snapshot: Snapshot, change: Change) -> Plan | None:
@@ -57,7 +69,7 @@ def plan(snapshot: Snapshot, change: Change) -> Plan | None:
     Raises StringUnreadableError if the string is the only layout and unreadable, NotTextError if the string layout
     cannot represent the values.
     """
-    if snapshot.unreadable and snapshot.legacy is LegacySyncState.NONE:
+    if snapshot.unreadable and snapshot.string is LegacySyncState.NONE:
         raise StringUnreadableError(snapshot.unreadable)
     revision, records = snapshot.meta.revision, []
     if snapshot.edited:
@@ -77,12 +89,12 @@ def plan(snapshot: Snapshot, change: Change) -> Plan | None:
     if dual or layout is Layout.STRING:
         text: bytes | None = _write_string(values, raw)
     else:
-        text = snapshot.text if snapshot.legacy is LegacySyncState.STRAY else None
+        text = snapshot.text if snapshot.string is LegacySyncState.STRAY else None
     meta = Meta(revision, digest_of(values), layout, dual, string_digest(text))
-    is_same = (fields, text, meta) == (snapshot.fields, snapshot.text, snapshot.meta)
-    if not records and is_same:
+    if not records and (fields, text, meta) == (snapshot.fields, snapshot.text, snapshot.meta):
         return None
-    is_foreign = snapshot.legacy in {LegacySyncState.UNREADABLE, LegacySyncState.STRAY}
+    migrated = (layout, dual) != (snapshot.layout, snapshot.meta.dual)
+    is_foreign = snapshot.string in {LegacySyncState.UNREADABLE, LegacySyncState.STRAY}
     return Plan(
         snapshot.token,
         fields,
@@ -91,9 +103,7 @@ def plan(snapshot: Snapshot, change: Change) -> Plan | None:
         tuple(records),
         keep=read_settings(values).settings.history_revisions,
         keep_text=is_foreign and text not in {None, snapshot.text},
-        changed=changed,
-        adopted=snapshot.edited,
-        migrated=(layout, dual) != (snapshot.layout, snapshot.meta.dual),
+        applied=Applied(revision, layout, changed, adopted=snapshot.edited, migrated=migrated),
     )
 
 

@@ -17,6 +17,7 @@ import msgspec
 
 from stanine.broker.connection.ownership import Owner, read_owner
 from stanine.store.settings.errors import StringUnreadableError
+from stanine.store.settings.model import SettingsRead, read_settings
 from stanine.store.settings.string_layout import EMPTY, RawValue, read_string
 
 #: Bytes from which a history entry is compressed: 50 revisions of 1,000 settings take 0.25 MB instead of 1.3 MB, and
@@ -72,12 +73,6 @@ class Revision(msgspec.Struct, frozen=True):
         return self.raw.values()
 
 
-class _RecordHead(msgspec.Struct, frozen=True):
-    by: str
-    origin: Origin
-    of: int
-
-
 class Meta(msgspec.Struct, frozen=True):
     """State after the last change made here: revision, layout, digests of the values and of the string."""
 
@@ -89,7 +84,7 @@ class Meta(msgspec.Struct, frozen=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """One atomic read of the settings, with the values and states derived from it."""
+    """The stored settings: one atomic read, with the values and states derived from it."""
 
     #: Digest of everything read, compared before a change is written.
     token: bytes
@@ -98,16 +93,28 @@ class Snapshot(msgspec.Struct, frozen=True):
     meta: Meta
     #: History entry of the current revision.
     record: Revision | None
-    owner: Owner | None
+    #: The custom resource that owns the settings.
+    managed_by: Owner | None
     layout: Layout
+    #: Values by name, including those of other programs.
     values: dict[str, str]
     #: How the string layout is written.
     raw: RawValue
     #: Whether the values differ from the current revision.
     edited: bool
-    legacy: LegacySyncState
+    string: LegacySyncState
     #: Why the string cannot be read; empty if it can.
     unreadable: str
+
+    @property
+    def revision(self) -> int:
+        """The current revision; 0 before the first change."""
+        return self.meta.revision
+
+    @property
+    def read(self) -> SettingsRead:
+        """The settings in effect, invalid values, and the names that have a stored value."""
+        return read_settings({name: readable(text) for name, text in self.values.items()})
 
 
 def take_snapshot(
@@ -128,28 +135,18 @@ def take_snapshot(
     known = record.raw if record is not None else EMPTY
     layout = _active_layout(text, fields, meta)
     if layout is Layout.STRING and not fields:
-        legacy, values = LegacySyncState.NONE, raw.values()
+        string, values = LegacySyncState.NONE, raw.values()
         edited = not unreadable and string_digest(text) != meta.string
         is_raw_current = bool(text) and not unreadable
     else:
-        legacy, values = _legacy_state(text, meta, unreadable), fields
-        if legacy is LegacySyncState.CHANGED:
+        string, values = _string_state(text, meta, unreadable), fields
+        if string is LegacySyncState.CHANGED:
             values = _merge(known.values(), fields, raw.values())
-        edited = digest_of(values) != meta.digest or legacy is LegacySyncState.CHANGED
-        is_raw_current = legacy in {LegacySyncState.IN_STEP, LegacySyncState.CHANGED}
+        edited = digest_of(values) != meta.digest or string is LegacySyncState.CHANGED
+        is_raw_current = string in {LegacySyncState.IN_STEP, LegacySyncState.CHANGED}
+    raw = raw if is_raw_current else known
     return Snapshot(
-        token,
-        text,
-        fields,
-        meta,
-        record,
-        owner,
-        layout,
-        values,
-        raw if is_raw_current else known,
-        edited,
-        legacy,
-        unreadable,
+        token, text, fields, meta, record, owner, layout, values, raw, edited, string, unreadable
     )
 
 
@@ -186,7 +183,8 @@ def read_snapshot(reply: Sequence[Any]) -> Snapshot:
         name.decode(errors="surrogateescape"): value.decode(errors="surrogateescape")
         for name, value in _pairs(fields)
     }
-    known = _read_meta({name.decode(): value.decode() for name, value in _pairs(meta)})
+    stated = {name.decode(): value.decode() for name, value in _pairs(meta) if value}
+    known = msgspec.convert(stated, Meta, strict=False)
     revision = None if record is None else read_record(known.revision, record)
     return take_snapshot(
         token, text, values, known, revision, None if owner is None else read_owner(owner)
@@ -210,17 +208,16 @@ def read_record(number: int, record: bytes) -> Revision:
     at, head, text = record.split(b"\n", 2)
     if text.startswith(COMPRESSED):
         text = zlib.decompress(text[len(COMPRESSED) :])
-    read = msgspec.json.decode(head, type=_RecordHead)
-    return Revision(
-        number, int(at), read.by, read.origin, read.of, read_string(text, any_bytes=True)
-    )
+    read = msgspec.json.decode(head)
+    raw = read_string(text, any_bytes=True)
+    return Revision(number, int(at), read["by"], Origin(read["origin"]), read["of"], raw)
 
 
 def write_record(by: str, origin: Origin, of: int, text: bytes) -> bytes:
     """Return a history entry without its time, which the server prepends."""
     if len(text) > COMPRESS_FROM:
         text = COMPRESSED + zlib.compress(text)
-    return msgspec.json.encode(_RecordHead(by, origin, of)) + b"\n" + text
+    return msgspec.json.encode({"by": by, "origin": origin, "of": of}) + b"\n" + text
 
 
 def _active_layout(text: bytes | None, fields: Mapping[str, str], meta: Meta) -> Layout:
@@ -231,7 +228,7 @@ def _active_layout(text: bytes | None, fields: Mapping[str, str], meta: Meta) ->
     return Layout.HASH if text is None else Layout.STRING
 
 
-def _legacy_state(text: bytes | None, meta: Meta, unreadable: str) -> LegacySyncState:
+def _string_state(text: bytes | None, meta: Meta, unreadable: str) -> LegacySyncState:
     if text is None:
         return LegacySyncState.MISSING if meta.dual else LegacySyncState.NONE
     if not meta.dual:
@@ -253,16 +250,6 @@ def _merge(
             else:
                 del merged[name]
     return merged
-
-
-def _read_meta(fields: Mapping[str, str]) -> Meta:
-    return Meta(
-        revision=int(fields.get("revision", 0)),
-        digest=fields.get("digest", ""),
-        layout=Layout(fields["layout"]) if fields.get("layout") else None,
-        dual=fields.get("dual") == "1",
-        string=fields.get("string", ""),
-    )
 
 
 def _pairs(flat: Sequence[bytes]) -> Iterable[tuple[bytes, bytes]]:

@@ -94,7 +94,7 @@ class Scene:
         ]
         held = stored.managed_by is not None
         return (
-            stored.layout, stored.values, stored.dual_write, stored.edited, stored.string, stored.revision, history, held,
+            stored.layout, stored.values, stored.meta.dual, stored.edited, stored.string, stored.revision, history, held,
             self.stage.client_of_bytes.get(STRING), self.stage.parameter("timeout"), self.stage.parameter("hz"),
         )  # fmt: skip
 

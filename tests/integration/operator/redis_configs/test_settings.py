@@ -315,7 +315,7 @@ def test_one_reconciliation_reaches_the_desired_state_from_any_state(
         assert config.resource.status["revision"] == stored.revision
         assert stored.revision >= max(revisions, default=0)
         assert config.condition("Migrated")[0] == "True"
-        assert (stored.layout, stored.dual_write) == (
+        assert (stored.layout, stored.meta.dual) == (
             wish["layout"],
             wish["compatibility"] == "DualWrite",
         )

@@ -5,15 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stanine.broker.connection.ownership import Owner
-from stanine.store.settings.changes import Stored
 from stanine.store.settings.errors import (
     ConfigurationManagedError,
     ContendedError,
     RevisionUnknownError,
     StringUnreadableError,
 )
-from stanine.store.settings.model import read_settings
-from stanine.store.settings.snapshot import Layout, LegacySyncState
+from stanine.store.settings.snapshot import Layout, LegacySyncState, Meta, Snapshot
+from stanine.store.settings.string_layout import EMPTY
 from stanine_operator.redis_configs.settings import (
     Apply,
     DeclaredSettings,
@@ -42,13 +41,15 @@ def declared(**more: Any) -> DeclaredSettings:
     return DeclaredSettings(**(asked | more))
 
 
-def stored(values: dict[str, str] | None = None, **more: Any) -> Stored:
-    values = {"sweepSeconds": "5"} if values is None else values
+def stored(
+    values: dict[str, str] | None = None, *, dual_write: bool = False, **more: Any
+) -> Snapshot:
     asked: dict[str, Any] = {
-        "layout": Layout.HASH, "revision": 3, "values": values, "read": read_settings(values), "managed_by": ME, "dual_write": False,
-        "edited": False, "string": LegacySyncState.NONE, "unreadable": "",
+        "token": b"", "text": None, "fields": {}, "meta": Meta(3, dual=dual_write), "record": None, "managed_by": ME,
+        "layout": Layout.HASH, "values": {"sweepSeconds": "5"} if values is None else values, "raw": EMPTY, "edited": False,
+        "string": LegacySyncState.NONE, "unreadable": "",
     }  # fmt: skip
-    return Stored(**(asked | more))
+    return Snapshot(**(asked | more))
 
 
 values = st.none() | st.dictionaries(
@@ -68,7 +69,7 @@ states = st.builds(
 
 @given(declarations, states)
 def test_each_step_occurs_once_and_a_pin_replaces_apply(
-    asked: DeclaredSettings, found: Stored
+    asked: DeclaredSettings, found: Snapshot
 ) -> None:
     kinds = [type(step) for step in choose_steps(asked, found)]
     assert len(kinds) == len(set(kinds))
@@ -78,7 +79,7 @@ def test_each_step_occurs_once_and_a_pin_replaces_apply(
 
 @given(declarations, states)
 def test_undeclared_values_are_neither_changed_nor_owned(
-    asked: DeclaredSettings, found: Stored
+    asked: DeclaredSettings, found: Snapshot
 ) -> None:
     if asked.pin is None and asked.values is None:
         kinds = {type(step) for step in choose_steps(asked, found)}
@@ -88,7 +89,7 @@ def test_undeclared_values_are_neither_changed_nor_owned(
 
 @given(declarations, states)
 def test_applied_is_true_only_if_the_declared_values_are_set_and_owned(
-    asked: DeclaredSettings, found: Stored
+    asked: DeclaredSettings, found: Snapshot
 ) -> None:
     condition = applied_condition(asked, found, ())
     if asked.pin is not None:
@@ -104,9 +105,9 @@ def test_applied_is_true_only_if_the_declared_values_are_set_and_owned(
 
 @given(declarations, states)
 def test_migrated_is_true_only_in_the_declared_layout(
-    asked: DeclaredSettings, found: Stored
+    asked: DeclaredSettings, found: Snapshot
 ) -> None:
-    as_asked = (found.layout, found.dual_write) == (asked.layout, asked.dual) and (
+    as_asked = (found.layout, found.meta.dual) == (asked.layout, asked.dual) and (
         not asked.dual or found.string is LegacySyncState.IN_STEP
     )
     assert (migrated_condition(asked, found, ()).status is True) == as_asked

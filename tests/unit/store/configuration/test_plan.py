@@ -99,7 +99,7 @@ def test_dual_write_stores_the_same_values_in_both_layouts(
     now = snapshot if planned is None else after(snapshot, planned)
     assert now.text is not None
     assert read_string(now.text).values() == now.fields
-    assert now.legacy in {LegacySyncState.IN_STEP, LegacySyncState.NONE}
+    assert now.string in {LegacySyncState.IN_STEP, LegacySyncState.NONE}
 
 
 @given(snapshots(), VALUES)
