@@ -9,6 +9,7 @@ import msgspec
 from charts.values_model.redis_records import ExternalRedis, Valkey
 from charts.values_model.shared import (
     Count,
+    Digest,
     Environment,
     Group,
     Image,
@@ -20,6 +21,7 @@ from charts.values_model.shared import (
     Pods,
     Port,
     Positive,
+    Quantity,
     Resources,
     Seconds,
     ServiceAccount,
@@ -168,6 +170,39 @@ class Operator(Process, frozen=True):
     termination_grace_period_seconds: Annotated[int, Meta(ge=1, le=3_600)] | UnsetType = UNSET
 
 
+class BackupImage(Group, frozen=True):
+    """The image of the throw-away server; the server's own if the repository is empty."""
+
+    repository: str | UnsetType = UNSET
+    tag: str | UnsetType = UNSET
+    digest: Digest | UnsetType = UNSET
+    pull_policy: Literal["Always", "IfNotPresent", "Never"] | UnsetType = UNSET
+
+
+class BackupClaim(Group, frozen=True):
+    """The volume of the backups."""
+
+    size: Quantity | UnsetType = UNSET
+    storage_class_name: str | UnsetType = UNSET
+    access_modes: list[str] | UnsetType = UNSET
+    existing_claim: Name | UnsetType = UNSET
+    annotations: Labels | UnsetType = UNSET
+
+
+class Backup(PodFields, frozen=True):
+    """The job that takes backups."""
+
+    enabled: bool | UnsetType = UNSET
+    schedule: Annotated[str, Meta(min_length=1)] | UnsetType = UNSET
+    keep: Annotated[int, Meta(ge=1, le=1_000)] | UnsetType = UNSET
+    deadline_seconds: Annotated[int, Meta(ge=60, le=86_400)] | UnsetType = UNSET
+    image: BackupImage | UnsetType = UNSET
+    persistence: BackupClaim | UnsetType = UNSET
+    service_account: ServiceAccount | UnsetType = UNSET
+    resources: Resources | UnsetType = UNSET
+    server_resources: Resources | UnsetType = UNSET
+
+
 class Rbac(Group, frozen=True):
     """RBAC resources."""
 
@@ -224,6 +259,7 @@ class AlertRules(Group, frozen=True):
     memory_percent: Annotated[int, Meta(ge=1, le=100)] | UnsetType = UNSET
     error_percent: Annotated[int, Meta(ge=1, le=100)] | UnsetType = UNSET
     sweep_seconds: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
+    backup_seconds: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
     disabled: list[str] | UnsetType = UNSET
 
 
@@ -298,6 +334,7 @@ class Values(Group, frozen=True):
         | UnsetType
     ) = UNSET
     valkey: Valkey | UnsetType = UNSET
+    backup: Backup | UnsetType = UNSET
     external_redis: ExternalRedis | UnsetType = UNSET
     otel: Otel | UnsetType = UNSET
     monitoring: Monitoring | UnsetType = UNSET

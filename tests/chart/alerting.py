@@ -12,7 +12,9 @@ from tests.chart.rendering import Object, of_kind, render
 
 def rules(**values: Any) -> list[Object]:
     """Return the alert rules of a release with the given values of monitoring.rules."""
-    objects = render({"monitoring": {"rules": {"enabled": True, **values}}})
+    objects = render(
+        {"monitoring": {"rules": {"enabled": True, **values}}, "backup": {"enabled": True}}
+    )
     (rule,) = of_kind(objects, "PrometheusRule").values()
     (group,) = rule["spec"]["groups"]
     found: list[Object] = group["rules"]

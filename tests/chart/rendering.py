@@ -84,6 +84,8 @@ def pod_specs(objects: Iterable[Object]) -> dict[str, Object]:
             spec = each["spec"]
         elif each["kind"] in ("Deployment", "StatefulSet", "Job"):
             spec = each["spec"]["template"]["spec"]
+        elif each["kind"] == "CronJob":
+            spec = each["spec"]["jobTemplate"]["spec"]["template"]["spec"]
         else:
             continue
         found[f"{each['kind']}/{each['metadata']['name']}"] = spec

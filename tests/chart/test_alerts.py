@@ -174,6 +174,26 @@ CASES = (
         "index-1 has not swept the records for 17m 59s. Work whose message was lost is not found.",
     ),
     Case(
+        "StanineBackupOld",
+        {
+            f"stanine_backup_newest_timestamp_seconds{{{API}}}": "1x1700",
+            # a process that has just started has not read it yet
+            f"stanine_backup_newest_timestamp_seconds{{{API_2}}}": "_x1600 0x100",
+            f"process_start_time_seconds{{{API_2}}}": "_x1600 96000x100",
+        },
+        {f"stanine_backup_newest_timestamp_seconds{{{API}}}": "1x1000 60001x700"},
+        1626, ({},), "There is no recent good backup",
+        f"The newest good backup of {NAMESPACE} was taken 1d 3h 5m 59s ago, or there has been none for that long.",
+    ),
+    Case(
+        # none was ever taken
+        "StanineBackupOld",
+        {f"stanine_backup_newest_timestamp_seconds{{{API}}}": "0x1700", f"process_start_time_seconds{{{API}}}": "1x1700"},
+        {f"stanine_backup_newest_timestamp_seconds{{{API}}}": "0x1700", f"process_start_time_seconds{{{API}}}": "90000x1700"},
+        1626, ({},), "There is no recent good backup",
+        f"The newest good backup of {NAMESPACE} was taken 1d 3h 5m 59s ago, or there has been none for that long.",
+    ),
+    Case(
         # constant probes do not count as requests
         "StanineRequestsFail", {
             f'stanine_http_problems_total{{{API},type="unavailable"}}': "0+1x20",
