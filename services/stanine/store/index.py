@@ -32,6 +32,8 @@ class IndexView(msgspec.Struct, frozen=True):
     origin: str = ""
     forms: Mapping[str, Mapping[int, IndexEntry]] = {}
     names: Mapping[int, str] = {}
+    #: The entry with the newest revision, by instrument; bulk intake reads it once per line.
+    latest: Mapping[str, IndexEntry] = {}
 
     @property
     def change(self) -> int:
@@ -53,12 +55,15 @@ class IndexView(msgspec.Struct, frozen=True):
             self.origin or view,
             forms,
             {entry.number: name for name, each in forms.items() for entry in each.values()},
+            {
+                name: max(each.values(), key=lambda entry: entry.revision)
+                for name, each in forms.items()
+            },
         )
 
     def newest(self, name: str) -> IndexEntry | None:
         """Return the entry with the newest revision of an instrument."""
-        forms = self.forms.get(name)
-        return max(forms.values(), key=lambda entry: entry.revision) if forms else None
+        return self.latest.get(name)
 
     def answered(self, name: str, revision: int) -> IndexEntry | None:
         """Return the entry of the form that a revision has."""
