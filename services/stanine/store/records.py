@@ -220,10 +220,10 @@ def encode_extras(
 ) -> bytes:
     """Return the extras of an attempt's record: nothing for an attempt that has none of them."""
     if language is not None or seconds is not None:
-        return msgspec.msgpack.encode(Extras(participant, attributes, language, seconds))
+        return msgspec.msgpack.encode(Extras(participant, dict(attributes), language, seconds))
     if participant is None and not attributes:
         return b""
-    return msgspec.msgpack.encode((participant, attributes))
+    return msgspec.msgpack.encode((participant, dict(attributes)))
 
 
 def attempt_record(
