@@ -52,7 +52,7 @@ from stanine.store.settings import load_library as load_configuration
 from stanine.store.settings.changes import Configuration
 from stanine.store.settings.model import SettingsRead
 from stanine.store.settings.reader import load_settings
-from stanine.store.settings.snapshot import Layout
+from stanine.store.settings.snapshot import SettingsLayout
 
 #: Attempts written before the measurement.
 WARM_UP = 100
@@ -274,7 +274,7 @@ def configuration(client: Any, settings: int) -> dict[str, Any]:
         "change_one_us": timed(change_string),
     }
     string["follow_us"] = timed(follow)
-    ours.migrate(Layout.HASH)
+    ours.migrate(SettingsLayout.HASH)
     hashed = {
         "bytes": ours.memory().hash,
         "read_one_us": timed(lambda: client.hget(keys.config, "setting0001")),
@@ -284,7 +284,7 @@ def configuration(client: Any, settings: int) -> dict[str, Any]:
     hashed["follow_us"] = timed(follow)
     hashed["revision_us"] = make_revision()
     history = ours.memory().history
-    ours.migrate(Layout.STRING)
+    ours.migrate(SettingsLayout.STRING)
     string["revision_us"] = make_revision()
     return {
         "settings": settings,

@@ -17,7 +17,7 @@ from stanine.store.durability import Writer
 from stanine.store.index import AsyncIndex, Index
 from stanine.store.instruments import InstrumentHistory, Instruments
 from stanine.store.keys import Keys
-from stanine.store.lists import ResultLists, ResultPage
+from stanine.store.lists import ResultLists, StoredResultPage
 from stanine.store.reading import AttemptRecords
 from stanine.store.records import StoredAttempt, StoredResult, arrival_of, is_at, place, read_result
 from stanine.store.results import Results
@@ -79,12 +79,12 @@ class Store:
 
     def results_of(
         self, number: int = 1, cursor: Cursor | None = None, limit: int = 1000
-    ) -> ResultPage:
+    ) -> StoredResultPage:
         return self.run(lambda store: store.lists.of_instrument(number, cursor or Cursor(), limit))
 
     def results_of_participant(
         self, participant: str, cursor: Cursor | None = None, limit: int = 1000
-    ) -> ResultPage:
+    ) -> StoredResultPage:
         return self.run(
             lambda store: store.lists.of_participant(participant, cursor or Cursor(), limit)
         )

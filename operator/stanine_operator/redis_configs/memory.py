@@ -7,7 +7,7 @@ figure is kept while the new one is close to it: an idle server causes no writes
 from collections.abc import Mapping
 
 from stanine.store.settings.changes import Memory as LayoutsMemory
-from stanine.store.settings.snapshot import Layout
+from stanine.store.settings.snapshot import SettingsLayout
 from stanine_operator.controller.reconcile_result import ResourceCondition
 from stanine_operator.redis_configs.records import ServerMemory
 
@@ -45,8 +45,8 @@ def publish_memory(
     }
     if layouts is not None:
         figures |= {
-            "hashLayoutBytes": layouts.of(Layout.HASH),
-            "stringLayoutBytes": layouts.of(Layout.STRING),
+            "hashLayoutBytes": layouts.of(SettingsLayout.HASH),
+            "stringLayoutBytes": layouts.of(SettingsLayout.STRING),
         }
     rounded = {name: _keep_or_round(value, before.get(name)) for name, value in figures.items()}
     return rounded | {"maxBytes": memory.max_bytes}
@@ -111,8 +111,8 @@ def memory_gauges(memory: ServerMemory, layouts: LayoutsMemory | None) -> dict[s
     }
     if layouts is not None:
         gauges |= {
-            "settings_hash_bytes": float(layouts.of(Layout.HASH)),
-            "settings_string_bytes": float(layouts.of(Layout.STRING)),
+            "settings_hash_bytes": float(layouts.of(SettingsLayout.HASH)),
+            "settings_string_bytes": float(layouts.of(SettingsLayout.STRING)),
             "settings_history_bytes": float(layouts.history),
         }
     return gauges

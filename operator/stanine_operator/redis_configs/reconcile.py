@@ -13,7 +13,7 @@ from stanine.broker.connection.ownership import Owner
 from stanine.crds.redis_config import RedisConfigSpec
 from stanine.crds.settings import given_settings
 from stanine.store.settings.changes import Configuration
-from stanine.store.settings.snapshot import Layout
+from stanine.store.settings.snapshot import SettingsLayout
 from stanine_operator.controller.conditions import find_condition
 from stanine_operator.controller.context import ReconcileContext
 from stanine_operator.controller.reconcile_result import (
@@ -178,7 +178,7 @@ def _configure_settings(
     declared = DeclaredSettings(
         manager=Owner(resource.title, resource.uid, resource.created, context.operator_id),
         values=None if resource.spec.get("settings") is None else given_settings(spec.settings),
-        layout=Layout(spec.layout),
+        layout=SettingsLayout(spec.layout),
         dual=spec.compatibility == "DualWrite",
         pin=spec.rollback_to,
         handled_pin=resource.status.get("lastHandledPin"),

@@ -23,7 +23,7 @@ from stanine.store.settings.errors import (
     RevisionUnknownError,
 )
 from stanine.store.settings.model import NAMES, write_settings
-from stanine.store.settings.snapshot import Layout, LegacySyncState, Snapshot
+from stanine.store.settings.snapshot import LegacySyncState, SettingsLayout, Snapshot
 from stanine_operator.controller.reconcile_result import ResourceCondition
 
 #: The conditions of this module.
@@ -40,7 +40,7 @@ class DeclaredSettings(msgspec.Struct, frozen=True):
 
     manager: Owner
     values: Mapping[str, object] | None
-    layout: Layout
+    layout: SettingsLayout
     dual: bool
     pin: int | None = None
     handled_pin: int | None = None
@@ -51,14 +51,14 @@ class DeclaredSettings(msgspec.Struct, frozen=True):
         return self.values is not None or self.pin is not None
 
 
-class Release(msgspec.Struct, frozen=True):
+class ReleaseOwnership(msgspec.Struct, frozen=True):
     """Give up ownership of the values."""
 
 
 class Migrate(msgspec.Struct, frozen=True):
     """Store the configuration in a layout, or in both."""
 
-    layout: Layout
+    layout: SettingsLayout
     dual: bool
 
 
@@ -74,7 +74,7 @@ class Restore(msgspec.Struct, frozen=True):
     revision: int
 
 
-Step = Release | Migrate | Apply | Restore
+Step = ReleaseOwnership | Migrate | Apply | Restore
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -95,7 +95,7 @@ def choose_steps(declared: DeclaredSettings, stored: Snapshot) -> tuple[Step, ..
     elif declared.values is not None:
         steps.append(Apply(declared.values))
     elif steps or _is_owner(declared, stored):
-        steps.append(Release())
+        steps.append(ReleaseOwnership())
     return tuple(steps)
 
 

@@ -22,7 +22,7 @@ from stanine_operator.redis_configs.settings import (
     Apply,
     Failure,
     Migrate,
-    Release,
+    ReleaseOwnership,
     Restore,
     Step,
     describe,
@@ -109,7 +109,7 @@ def _store_library() -> Library:
 
 def _apply_step(settings: Configuration, step: Step, manager: Owner, gone: str) -> None:
     match step:
-        case Release():
+        case ReleaseOwnership():
             settings.release(manager)
         case Migrate(layout=layout, dual=dual):
             settings.migrate(layout, dual, manager, gone=gone)

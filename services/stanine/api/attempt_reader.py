@@ -19,9 +19,9 @@ from stanine.api.web.http import Request
 from stanine.api.web.problems import NOT_INDEXED, NotFound, Problem
 from stanine.domain.scoring.index import IndexEntry
 from stanine.store.cursors import UNKNOWN, Cursor, Mark, SealedCursor, move_on, read_cursor
-from stanine.store.errors import HistoryChangedError
+from stanine.store.errors import LostCursorError
 from stanine.store.index import IndexView
-from stanine.store.lists import ResultLists, ResultPage
+from stanine.store.lists import ResultLists, StoredResultPage
 from stanine.store.reading import AttemptRecords
 from stanine.store.records import StoredAttempt, StoredResult, read_id
 from stanine.store.waiting import ResultWaiter
@@ -132,7 +132,7 @@ class AttemptReader:
         """
         cursor = UNKNOWN if isinstance(after, SealedCursor) else after
 
-        async def look(view: IndexView) -> ResultPage:
+        async def look(view: IndexView) -> StoredResultPage:
             entry = view.newest(name)
             if entry is None:
                 raise _not_indexed()
@@ -160,12 +160,12 @@ class AttemptReader:
         while len(shown) < limit and not at_end:
             try:
                 page = await self._page_of_participant(participant, at, max(limit, _SCAN))
-            except HistoryChangedError as error:
+            except LostCursorError as error:
                 known = (
                     read_cursor(error.following) if at is cursor else cursor
                 )  # changed between two reads: the caller restarts
                 assert isinstance(known, Cursor)
-                raise HistoryChangedError(known.seal(secrets[0])) from None
+                raise LostCursorError(known.seal(secrets[0])) from None
             shown += [(found, mark) for found, mark in page.items if caller.sees(found.entry.name)]
             at_end, at = page.at_end, page.next
         shown = shown[:limit]
@@ -173,7 +173,7 @@ class AttemptReader:
         return Listed([found for found, _ in shown], following.seal(secrets[0]))
 
     async def _page_of_participant(self, participant: str, cursor: Cursor, limit: int) -> _Page:
-        async def look(view: IndexView) -> ResultPage:
+        async def look(view: IndexView) -> StoredResultPage:
             return await within(self._lists.of_participant(participant, cursor, limit, view.view))
 
         return await self._page(look)
@@ -184,7 +184,7 @@ class AttemptReader:
         for wait in self._waits:
             wait.cancel()
 
-    async def _page(self, look: Callable[[IndexView], Awaitable[ResultPage]]) -> _Page:
+    async def _page(self, look: Callable[[IndexView], Awaitable[StoredResultPage]]) -> _Page:
         view, page = await self._consistent(
             look, lambda page: [(attempt, result) for attempt, result, _ in page.items]
         )

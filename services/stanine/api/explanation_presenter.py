@@ -13,7 +13,7 @@ from stanine.api.web.auth import Caller, Scope
 from stanine.api.web.deadlines import within
 from stanine.domain.instruments.document import read_json
 from stanine.domain.instruments.instrument import parse_instrument
-from stanine.domain.scoring.explanation import Explainer, Reader
+from stanine.domain.scoring.explanation import Explainer, ReaderRights
 from stanine.store.errors import CorruptRecordError
 from stanine.store.index import IndexView
 from stanine.store.instruments import Instruments
@@ -40,7 +40,7 @@ class ExplanationPresenter:
         explained = None
         if result.failure is None:
             explainer = await self._explainer(found.view, found.entry.name, result.scoring_revision)
-            reader = Reader(
+            reader = ReaderRights(
                 answers=caller.refusal(Scope.ATTEMPTS_READ) is None,
                 formulas=caller.refusal(Scope.INSTRUMENTS_READ) is None,
             )

@@ -14,7 +14,7 @@ from stanine.broker.async_clients import AsyncClients
 from stanine.broker.dedupe import DUPLICATE
 from stanine.broker.entry import TRACE_OPTION, NewEntry
 from stanine.broker.errors import QueueDraining
-from stanine.broker.exchange import Call
+from stanine.broker.exchange import ProducerCall
 from stanine.broker.keeper import LeaseKeeper
 from stanine.broker.producing import Chunk, Message, make_entry, without_options
 from stanine.broker.proxy import StreamProxy
@@ -166,5 +166,5 @@ class Enqueueing:
         return proxy.message
 
 
-def _call(sender: Sender) -> Call:
-    return Call(sender.name, sender.number, from_worker=working.get())
+def _call(sender: Sender) -> ProducerCall:
+    return ProducerCall(sender.name, sender.number, from_worker=working.get())

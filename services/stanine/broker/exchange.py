@@ -10,7 +10,7 @@ BELL = -2
 
 
 @dataclass(frozen=True)
-class Call:
+class ProducerCall:
     """A producer's call (senders.py).
 
     `from_worker`: sent while processing a message, so a draining queue accepts it.
@@ -26,7 +26,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Capacity:
+class ConsumerCapacity:
     """Capacity of a consumer: actor calls, and batch entries per call."""
 
     calls: int

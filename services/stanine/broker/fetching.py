@@ -15,7 +15,7 @@ import redis
 from stanine.broker.batch import SECOND_BATCH_SIZE, BatchLimits, BatchPart, limits_of
 from stanine.broker.connection.functions import is_function_missing
 from stanine.broker.entry import Entry, Fields, read_head
-from stanine.broker.exchange import Capacity, Fetched
+from stanine.broker.exchange import ConsumerCapacity, Fetched
 from stanine.broker.lease import ConsumerLease
 from stanine.broker.queue import library
 from stanine.broker.reader import QUEUE_DELETED, Reader
@@ -63,7 +63,11 @@ class Fetching:
             rows = self._reader.read(lease.name, count, block_ms)
             succeeded()
             return rows
-        room = Capacity(free, self._smallest(lease)) if merges and has_plain else Capacity(0, 1)
+        room = (
+            ConsumerCapacity(free, self._smallest(lease))
+            if merges and has_plain
+            else ConsumerCapacity(0, 1)
+        )
         try:
             fetched = self._reader.fetch(
                 lease.queue.fetch_command(lease.name, count, room, block_ms)
@@ -100,12 +104,12 @@ class Fetching:
         """Whether messages of this queue are merged."""
         return self._kinds()[0]
 
-    def room(self, calls: int, lease: ConsumerLease) -> Capacity:
+    def room(self, calls: int, lease: ConsumerLease) -> ConsumerCapacity:
         """Return the capacity for dead consumers' entries.
 
         Their batches are merged in small parts.
         """
-        return Capacity(calls, min(SECOND_BATCH_SIZE, self._smallest(lease)))
+        return ConsumerCapacity(calls, min(SECOND_BATCH_SIZE, self._smallest(lease)))
 
     def _wait(
         self, lease: ConsumerLease, fetched: Fetched, block_ms: int

@@ -14,7 +14,7 @@ from stanine.broker.batch import ids_of, refuse_options
 from stanine.broker.connection.functions import Argument
 from stanine.broker.dedupe import DEDUPE_OPTIONS, DUPLICATE, dedupe_of
 from stanine.broker.entry import TRACE_OPTION, NewEntry, head
-from stanine.broker.exchange import Call
+from stanine.broker.exchange import ProducerCall
 from stanine.broker.queue import Queue
 
 #: Maximum of messages and bytes per call: some milliseconds of server time.
@@ -54,7 +54,7 @@ class Chunk:
         """Whether its messages have deduplication keys."""
         return self.entries[0][0].dedupe is not None
 
-    def command(self, call: Call) -> tuple[str, list[str], list[Argument]]:
+    def command(self, call: ProducerCall) -> tuple[str, list[str], list[Argument]]:
         """Return function, keys and arguments of the call.
 
         Repeating the same command adds nothing.

@@ -15,7 +15,7 @@ from stanine.broker.connection.functions import Argument, Library
 from stanine.broker.connection.ownership import HOLD_MS, Owner, ownership_source, read_owner
 from stanine.broker.entry import GROUP, Entry, NewEntry
 from stanine.broker.errors import QueueManaged, RequestConflict
-from stanine.broker.exchange import Call, Capacity
+from stanine.broker.exchange import ConsumerCapacity, ProducerCall
 from stanine.broker.keys import QueueKeys
 from stanine.broker.settings import QueueSettings
 from stanine.broker.state import STATE_FIELD, QueueState, read_state
@@ -140,7 +140,7 @@ class Queue:
     # enqueueing
 
     def append_command(
-        self, call: Call, entries: Sequence[NewEntry]
+        self, call: ProducerCall, entries: Sequence[NewEntry]
     ) -> "tuple[str, list[str], list[Argument]]":
         """Return function, keys and arguments of a call that appends entries."""
         args = call.arguments()
@@ -149,7 +149,7 @@ class Queue:
         return f"{_PREFIX}_enqueue", [self.keys.ready], args
 
     def delay_command(
-        self, call: Call, entries: "Sequence[tuple[bytes, int, NewEntry]]"
+        self, call: ProducerCall, entries: "Sequence[tuple[bytes, int, NewEntry]]"
     ) -> "tuple[str, list[str], list[Argument]]":
         """Return function, keys and arguments of a call that adds delayed entries.
 
@@ -161,7 +161,7 @@ class Queue:
         return f"{_PREFIX}_delay", [self.keys.ready, self.keys.delayed, self.keys.leases], args
 
     def unique_command(
-        self, call: Call, entries: "Sequence[tuple[bytes, int, NewEntry]]"
+        self, call: ProducerCall, entries: "Sequence[tuple[bytes, int, NewEntry]]"
     ) -> "tuple[str, list[str], list[Argument]]":
         """Return function, keys and arguments of a call that adds entries with deduplication keys.
 
@@ -312,7 +312,7 @@ class Queue:
         return int(self._call(client, "promote", keys, (PROMOTE_LIMIT,))[1])
 
     def recover(
-        self, client: "redis.Redis", consumer: str, room: Capacity
+        self, client: "redis.Redis", consumer: str, room: ConsumerCapacity
     ) -> tuple[list[bytes], bool]:
         """Take over this consumer's share of the entries of dead consumers, within its capacity.
 
@@ -450,7 +450,7 @@ class Queue:
         return _pairs(fields)
 
     def fetch_command(
-        self, consumer: str, count: int, room: Capacity, wait_ms: int
+        self, consumer: str, count: int, room: ConsumerCapacity, wait_ms: int
     ) -> "tuple[Argument, ...]":
         """Return the command that fetches up to `count` new entries within the queue's rate.
 

@@ -16,9 +16,9 @@ from stanine.cli.exits import (
     CliError,
     ConflictError,
     InvalidInputError,
-    NotFoundError,
+    MissingError,
     RefusedError,
-    UnavailableError,
+    TryAgainError,
 )
 from stanine.cli.io.terminal import note
 from stanine.cli.options import DEFAULT_SERVER
@@ -35,7 +35,7 @@ _EXITS: dict[int, type[CliError]] = {
     400: InvalidInputError,
     401: RefusedError,
     403: RefusedError,
-    404: NotFoundError,
+    404: MissingError,
     409: ConflictError,
     413: InvalidInputError,
     415: InvalidInputError,
@@ -61,7 +61,7 @@ def exit_of(error: StanineClientError, server: str) -> CliError:
     lines = error.problem.lines() if isinstance(error, ApiError) else [str(error)]
     if isinstance(error, TemporaryError):
         remedy = _remedy(error, server) if isinstance(error, UnreachableError) else ""
-        return UnavailableError(f"{server}: {'; '.join(lines)}{remedy}")
+        return TryAgainError(f"{server}: {'; '.join(lines)}{remedy}")
     if isinstance(error, UnauthenticatedError | MissingScopeError):
         return RefusedError(*lines, "give a key with STANINE_KEY or --key")
     if isinstance(error, ApiError):

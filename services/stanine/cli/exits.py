@@ -38,13 +38,13 @@ class InvalidInputError(CliError):
     status = INVALID
 
 
-class NotFoundError(CliError):
+class MissingError(CliError):
     """The resource does not exist, or is not visible to the key."""
 
     status = NOT_FOUND
 
 
-class UnavailableError(CliError):
+class TryAgainError(CliError):
     """The server is unreachable, busy or too slow; the command can be run again."""
 
     status = UNAVAILABLE

@@ -24,7 +24,7 @@ from stanine.client.async_resources import (
 )
 from stanine.client.connecting import DEFAULT_TIMEOUT, Endpoint, no_reply
 from stanine.client.flow import Flow, RequestContext, Send, exchange, sibling
-from stanine.client.messages import Call, NoReply, Reply
+from stanine.client.messages import ApiCall, NoReply, Reply
 from stanine.client.retries import Retry, RetryPolicy
 
 T = TypeVar("T")
@@ -116,7 +116,7 @@ class AsyncStanine:
 
     # ---- for the resources
 
-    async def call(self, call: Call[T]) -> T:
+    async def call(self, call: ApiCall[T]) -> T:
         """Make a call, tried again as the policy says."""
         return await self.run(exchange(self.context, call))
 

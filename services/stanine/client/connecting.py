@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from stanine.client.errors import StanineClientError
-from stanine.client.messages import Call, NoReply
+from stanine.client.messages import ApiCall, NoReply
 
 #: Seconds for a connection, and for the next byte of an answer.
 DEFAULT_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
@@ -64,7 +64,7 @@ class Endpoint:
         except ValueError:
             return host != "localhost"
 
-    def request(self, call: Call[Any]) -> dict[str, Any]:
+    def request(self, call: ApiCall[Any]) -> dict[str, Any]:
         """Return the arguments of httpx's `build_request` for a call."""
         headers = {
             "user-agent": user_agent(),

@@ -39,7 +39,7 @@ class SavedState(msgspec.Struct, frozen=True):
         return f"SavedState(seq={self.seq})"
 
 
-class Problem(msgspec.Struct, frozen=True, rename="camel"):
+class ProblemInfo(msgspec.Struct, frozen=True, rename="camel"):
     """A problem document (RFC 9457) as received. Its texts may quote the request.
 
     Its `repr` does not.
@@ -75,7 +75,7 @@ class Problem(msgspec.Struct, frozen=True, rename="camel"):
         return [first, *(f"{each.pointer}: {each.detail}" for each in self.errors)]
 
     def __repr__(self) -> str:
-        return f"Problem(type={self.type!r}, status={self.status})"
+        return f"ProblemInfo(type={self.type!r}, status={self.status})"
 
 
 class StanineClientError(Exception):
@@ -126,7 +126,7 @@ class UnexpectedAnswerError(PermanentError):
 class ApiError(StanineClientError):
     """The server answered with an error; `problem` contains its details."""
 
-    def __init__(self, problem: Problem, retry_after: float | None = None) -> None:
+    def __init__(self, problem: ProblemInfo, retry_after: float | None = None) -> None:
         super().__init__(problem, retry_after)
         self.problem = problem
         self.retry_after = retry_after
@@ -339,13 +339,13 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 }
 
 
-def error_of(problem: Problem, retry_after: float | None = None) -> ApiError:
+def error_of(problem: ProblemInfo, retry_after: float | None = None) -> ApiError:
     """Return the exception for a problem, by its type or else its status."""
     chosen = CLASSES.get(problem.code) or _BY_STATUS.get(problem.status, PermanentApiError)
     return chosen(problem, retry_after)
 
 
-def redacted(problem: Problem, secrets: Iterable[str]) -> Problem:
+def redacted(problem: ProblemInfo, secrets: Iterable[str]) -> ProblemInfo:
     """Return a problem with secrets removed from its texts; type, status and cursor are kept."""
 
     def without(text: str) -> str:
@@ -361,7 +361,7 @@ def redacted(problem: Problem, secrets: Iterable[str]) -> Problem:
     )
 
 
-def describe(problem: Problem) -> str:
+def describe(problem: ProblemInfo) -> str:
     """Return a description of a problem that is safe to log.
 
     Errors of an attempt may quote answers, so only their codes are included. An instrument document is public.

@@ -15,13 +15,13 @@ import msgspec
 
 from stanine.client.errors import (
     LostAnswerError,
-    Problem,
+    ProblemInfo,
     StanineClientError,
     UnreachableError,
     error_of,
     redacted,
 )
-from stanine.client.messages import Call, NoReply, Reply
+from stanine.client.messages import ApiCall, NoReply, Reply
 from stanine.client.retries import Retry, RetryPolicy, Series, read_retry_after
 
 T = TypeVar("T")
@@ -36,7 +36,7 @@ class Send:
     The reply's body is then empty.
     """
 
-    call: Call[Any]
+    call: ApiCall[Any]
     sink: Callable[[bytes], None] | None = None
 
 
@@ -76,7 +76,7 @@ class RequestContext:
             self.on_retry(retry)
         return Pause(retry.pause)
 
-    def error(self, of: Call[T], outcome: Reply | NoReply | None) -> StanineClientError | None:
+    def error(self, of: ApiCall[T], outcome: Reply | NoReply | None) -> StanineClientError | None:
         """Return the error of an outcome; None for success."""
         if isinstance(outcome, Reply):
             self.reached = True
@@ -89,22 +89,22 @@ class RequestContext:
         error.__cause__ = outcome.cause
         return error
 
-    def _problem(self, of: Call[T], reply: Reply) -> Problem:
+    def _problem(self, of: ApiCall[T], reply: Reply) -> ProblemInfo:
         """Return the problem of an answer.
 
         For another server's answer, such as a proxy's, only the status.
         """
         try:
-            problem = msgspec.json.decode(reply.body, type=Problem)
+            problem = msgspec.json.decode(reply.body, type=ProblemInfo)
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            return Problem(status=reply.status)
+            return ProblemInfo(status=reply.status)
         if not problem.code:
-            return Problem(status=reply.status)
+            return ProblemInfo(status=reply.status)
         secrets = (*self.secrets, of.token) if of.token else self.secrets
         return msgspec.structs.replace(redacted(problem, secrets), status=reply.status)
 
 
-def exchange(context: RequestContext, call: Call[T]) -> Flow[T]:
+def exchange(context: RequestContext, call: ApiCall[T]) -> Flow[T]:
     """Send a request with retries; return the decoded answer. Raises StanineClientError."""
     series = context.series(call.name)
     while True:

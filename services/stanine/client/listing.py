@@ -6,7 +6,7 @@ from typing import Generic, Literal, TypeVar
 
 from stanine.client.errors import HistoryChangedError
 from stanine.client.flow import Flow, RequestContext, exchange, log
-from stanine.client.messages import Call
+from stanine.client.messages import ApiCall
 from stanine.client.records import Page
 
 Item = TypeVar("Item")
@@ -24,7 +24,7 @@ class ListReader(Generic[Item]):
     def __init__(
         self,
         context: RequestContext,
-        page_after: Callable[[str], Call[Page[Item]]],
+        page_after: Callable[[str], ApiCall[Page[Item]]],
         after: str,
         on_history_change: OnHistoryChange = "raise",
         id_of: Callable[[Item], str] | None = None,

@@ -41,7 +41,7 @@ class NoReply:
 
 
 @dataclass(frozen=True, slots=True)
-class Call(Generic[T]):
+class ApiCall(Generic[T]):
     """A request, and how to decode its answer. Its `repr` contains neither path nor body."""
 
     method: str
@@ -74,12 +74,12 @@ def call(
     decode: Callable[[Reply], T],
     names: Mapping[str, str] | None = None,
     **more: Any,
-) -> Call[T]:
+) -> ApiCall[T]:
     """Return a call of a route, such as `/v1/instruments/{name}`, with its names filled in."""
     path = route
     for name, value in (names or {}).items():
         path = path.replace(f"{{{name}}}", segment(value))
-    return Call(method, path, route, decode, **more)
+    return ApiCall(method, path, route, decode, **more)
 
 
 def json_call(
@@ -90,7 +90,7 @@ def json_call(
     *,
     body: object,
     **more: Any,
-) -> Call[T]:
+) -> ApiCall[T]:
     """Return a call that sends a JSON body."""
     headers = {"content-type": JSON, **more.pop("headers", {})}
     return call(

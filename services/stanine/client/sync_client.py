@@ -15,7 +15,7 @@ import httpx
 from stanine.client.connecting import DEFAULT_TIMEOUT, Endpoint, no_reply
 from stanine.client.errors import StanineClientError
 from stanine.client.flow import Flow, RequestContext, Send, exchange, sibling
-from stanine.client.messages import Call, NoReply, Reply
+from stanine.client.messages import ApiCall, NoReply, Reply
 from stanine.client.retries import Retry, RetryPolicy
 from stanine.client.sync_resources import (
     AttemptsResource,
@@ -118,7 +118,7 @@ class Stanine:
 
     # ---- for the resources
 
-    def call(self, call: Call[T]) -> T:
+    def call(self, call: ApiCall[T]) -> T:
         """Make a call, tried again as the policy says."""
         return self.run(exchange(self.context, call))
 

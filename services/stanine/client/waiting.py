@@ -18,8 +18,8 @@ from stanine.client.errors import (
 )
 from stanine.client.flow import Flow, Pause, RequestContext, exchange
 from stanine.client.listing import ListReader
-from stanine.client.messages import Call
-from stanine.client.records import Attempt, Publication, Result
+from stanine.client.messages import ApiCall
+from stanine.client.records import AttemptRequest, AttemptResult, Publication
 
 #: Seconds that the API may hold a request: it allows 30, and the answer needs time as well.
 LONGEST_HOLD = 20.0
@@ -55,7 +55,7 @@ S = TypeVar("S", bound=SubmittedAttempt)
 
 def wait_for_result(
     context: RequestContext, attempt: str, token: str | None, seconds: float
-) -> Flow[Result]:
+) -> Flow[AttemptResult]:
     """Return an attempt's result. Raises NotScoredError after `seconds`."""
     deadline = context.clock() + seconds
     while True:
@@ -72,8 +72,8 @@ def wait_for_result(
 
 
 def submit_and_wait(
-    context: RequestContext, instrument: str, attempt: Attempt, seconds: float
-) -> Flow[Result]:
+    context: RequestContext, instrument: str, attempt: AttemptRequest, seconds: float
+) -> Flow[AttemptResult]:
     """Submit an attempt that has a key, and return its result. Raises NotScoredError after `seconds`."""
     deadline = context.clock() + seconds
     receipt, result = yield from exchange(
@@ -86,7 +86,7 @@ def submit_and_wait(
 
 
 def publish_and_wait(
-    context: RequestContext, publish: Call[Publication], seconds: float
+    context: RequestContext, publish: ApiCall[Publication], seconds: float
 ) -> Flow[Publication]:
     """Publish, and wait until the revision is indexed.
 
@@ -150,7 +150,7 @@ class ResultFollower(Generic[S]):
             and quiet < _QUIET
         )
 
-    def look(self) -> Flow[list[tuple[S, Result]]]:
+    def look(self) -> Flow[list[tuple[S, AttemptResult]]]:
         """Read a page; return the expected results that it contains."""
         try:
             yield from self._list.read()
@@ -175,7 +175,7 @@ class ResultFollower(Generic[S]):
             yield Pause(_POLL)
         return found
 
-    def ask(self, submitted: S, seconds: float) -> Flow[tuple[S, Result]]:
+    def ask(self, submitted: S, seconds: float) -> Flow[tuple[S, AttemptResult]]:
         """Request one attempt's result by its token."""
         assert submitted.attempt is not None
         return submitted, (
@@ -183,5 +183,5 @@ class ResultFollower(Generic[S]):
         )
 
 
-def _id_of(result: Result) -> str:
+def _id_of(result: AttemptResult) -> str:
     return result.attempt

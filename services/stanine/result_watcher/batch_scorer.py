@@ -39,7 +39,7 @@ from stanine.store.results import Results
 MAX_KERNELS = 512
 
 
-class NotIndexedError(Exception):
+class UnindexedBatchError(Exception):
     """Some attempts of a batch have no index entry yet: temporary, the batch is retried."""
 
 
@@ -111,7 +111,7 @@ class BatchScorer:
         for start, group in groups.items():
             waiting += self._score_group(view, start, group, tally)
         if waiting:
-            raise NotIndexedError(f"{waiting} attempts of the batch have no index entry yet")
+            raise UnindexedBatchError(f"{waiting} attempts of the batch have no index entry yet")
 
     def _score_group(self, view: IndexView, start: bytes, group: _Group, tally: Tally) -> int:
         """Score and commit the attempts of one revision; return how many lack an index entry."""

@@ -21,7 +21,7 @@ from stanine.store.errors import CorruptRecordError
 from stanine.store.fresh_scoring import FreshScoring
 from stanine.store.instruments import History, InstrumentHistory
 from stanine.store.records import ERASED, FAILED, SCORED, StoredResult, read_attempt, read_result
-from stanine.store.rescoring import Listed, Replacement, Rescoring, Rescorings, StepOutcome
+from stanine.store.rescoring import ListedCommit, Replacement, Rescoring, Rescorings, StepOutcome
 from stanine.store.result_history import read_history
 from stanine.store.results import Results
 
@@ -91,7 +91,7 @@ class Rescorer:
         raise RuntimeError("the attempts of a step changed at every reading")
 
     def _compare(
-        self, run: Rescoring, scorings: _Scorings, entries: Sequence[Listed]
+        self, run: Rescoring, scorings: _Scorings, entries: Sequence[ListedCommit]
     ) -> tuple[list[Replacement], ResultChanges]:
         """Return the changed results of a step, and their summary."""
         groups: dict[tuple[int, int, int], list[Scored]] = {}
@@ -139,7 +139,7 @@ def _newest(run: Rescoring, scorings: _Scorings, answered: int) -> NewScoring | 
     return None if kernel is None else NewScoring(by.revision, kernel)
 
 
-def _current(entries: Sequence[Listed]) -> Iterator[tuple[Listed, StoredResult]]:
+def _current(entries: Sequence[ListedCommit]) -> Iterator[tuple[ListedCommit, StoredResult]]:
     """Yield the entries that show an attempt's current result, once each, without erased attempts.
 
     An entry without a readable result is skipped: `stanine check --scores` reports it.

@@ -13,7 +13,7 @@ class StoreError(StanineError):
     """Base class of the store's errors."""
 
 
-class PreconditionFailedError(StoreError):
+class DigestMismatchError(StoreError):
     """The digest given as a precondition of a publish is not the current one."""
 
     def __init__(self, name: str, digest: str | None) -> None:
@@ -50,7 +50,7 @@ class StaleViewError(StoreError):
     """
 
 
-class HistoryChangedError(StoreError):
+class LostCursorError(StoreError):
     """A cursor refers to an item that the list does not contain.
 
     `following` is the cursor to continue from.

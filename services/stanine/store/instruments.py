@@ -13,7 +13,7 @@ from stanine.broker.connection.functions import Argument
 from stanine.broker.connection.ownership import HOLD_MS, Owner, read_owner
 from stanine.messages import Outbox, join_names
 from stanine.store.durability import Writer
-from stanine.store.errors import InstrumentManagedError, PreconditionFailedError
+from stanine.store.errors import DigestMismatchError, InstrumentManagedError
 from stanine.store.keys import Keys
 from stanine.store.views import ask_for_view, check_view
 
@@ -105,7 +105,7 @@ def publish_call(
 def read_published(name: str, digest: str, reply: Any) -> Published:
     """Parse the reply of `publish`; raise PreconditionFailedError or InstrumentManagedError."""
     if reply[0] == -1:
-        raise PreconditionFailedError(name, reply[1].decode() or None)
+        raise DigestMismatchError(name, reply[1].decode() or None)
     if reply[0] == -2:
         raise InstrumentManagedError(name, read_owner(reply[1]))
     return Published(revision=reply[0], form=reply[1], changed=bool(reply[2]), digest=digest)

@@ -11,7 +11,7 @@ import redis.asyncio
 
 from stanine.broker.connection.functions import Argument, Library
 from stanine.store.cursors import Cursor, Mark, move_on, tag_of
-from stanine.store.errors import CorruptRecordError, HistoryChangedError, stale_views
+from stanine.store.errors import CorruptRecordError, LostCursorError, stale_views
 from stanine.store.keys import Keys
 from stanine.store.records import (
     COMMIT_BYTES,
@@ -30,7 +30,7 @@ _Which = Literal["list_results", "list_participant"]
 _Item = tuple[StoredAttempt, StoredResult] | None
 
 
-class ResultPage(msgspec.Struct, frozen=True):
+class StoredResultPage(msgspec.Struct, frozen=True):
     """A page of results with their attempts, and the mark after each."""
 
     items: list[tuple[StoredAttempt, StoredResult, Mark]]
@@ -52,7 +52,7 @@ class ResultLists:
 
     async def of_instrument(
         self, number: int, cursor: Cursor, limit: int, view: str = ""
-    ) -> ResultPage:
+    ) -> StoredResultPage:
         """Read up to `limit` results of an instrument.
 
         Raises HistoryChangedError for a cursor that the list does not match, and StaleViewError if the index view
@@ -74,7 +74,7 @@ class ResultLists:
 
     async def of_participant(
         self, participant: str, cursor: Cursor, limit: int, view: str = ""
-    ) -> ResultPage:
+    ) -> StoredResultPage:
         """Read up to `limit` results of a participant, over all instruments.
 
         Raises as `of_instrument`.
@@ -88,13 +88,13 @@ class ResultLists:
 
     async def _page(
         self, function: _Which, which: list[Argument], cursor: Cursor, limit: int
-    ) -> ResultPage:
+    ) -> StoredResultPage:
         marks = cursor.marks
         # Include the item before the cursor, so that the page continues from a verified item.
         before = 1 if marks else 0
         found = await self._read(function, which, cursor.position - before, limit + before)
         if marks and not _recognises(marks[0], found):
-            raise HistoryChangedError((await self._last_known(function, which, marks)).encode())
+            raise LostCursorError((await self._last_known(function, which, marks)).encode())
         items, unreadable = [], []
         mark: Mark | None = None
         for position, listed in enumerate(found[before:], start=cursor.position + 1):
@@ -106,7 +106,9 @@ class ResultLists:
             elif not listed.is_erased:
                 unreadable.append(listed.id)
         at = cursor if mark is None else move_on(cursor, mark)
-        return ResultPage(items, at, at_end=len(found) < limit + before, unreadable=unreadable)
+        return StoredResultPage(
+            items, at, at_end=len(found) < limit + before, unreadable=unreadable
+        )
 
     async def _last_known(
         self, function: _Which, which: list[Argument], marks: tuple[Mark, ...]

@@ -95,7 +95,7 @@ class StepOutcome(Enum):
     STALE = 2
 
 
-class Listed(msgspec.Struct, frozen=True):
+class ListedCommit(msgspec.Struct, frozen=True):
     """An entry of the commit log with its records as stored; None: missing."""
 
     position: int
@@ -284,13 +284,13 @@ class Rescorings:
         found = [self.read(int(number)) for number in self._client.smembers(self._keys.rescoring)]
         return [run for run in found if run is not None and run.state == "Running"]
 
-    def log(self, number: int, position: int, limit: int) -> list[Listed]:
+    def log(self, number: int, position: int, limit: int) -> list[ListedCommit]:
         """Read entries of an instrument's commit log with their records, atomically."""
         reply = self._library.call(
             self._client, "list_results", [self._keys.arrivals], ["", number, position, limit]
         )
         return [
-            Listed(position + place, *reply[start : start + 4])
+            ListedCommit(position + place, *reply[start : start + 4])
             for place, start in enumerate(range(0, len(reply), 4))
         ]
 

@@ -19,7 +19,7 @@ from tests.integration.acl.rules import USERS, user_line
 from tests.integration.whole.services import KEY, eventually
 
 from stanine.broker.entry import GROUP
-from stanine.store.settings.snapshot import Layout
+from stanine.store.settings.snapshot import SettingsLayout
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 YAML = {"Content-Type": "application/yaml"}
@@ -182,7 +182,11 @@ def test_all_operations_succeed_and_use_every_granted_right(running: Guarded) ->
 
         # settings by the CLI: show, history, rollback, in the string layout, and empty
         with running.configuring() as configuration:
-            for layout, dual in ((Layout.HASH, True), (Layout.STRING, False), (Layout.HASH, False)):
+            for layout, dual in (
+                (SettingsLayout.HASH, True),
+                (SettingsLayout.STRING, False),
+                (SettingsLayout.HASH, False),
+            ):
                 configuration.migrate(layout, dual_write=dual)
                 first = configuration.apply({"sweepSeconds": 1}).revision
                 configuration.apply({})

@@ -13,7 +13,7 @@ from stanine.broker.connection.ownership import Owner
 from stanine.store.settings import load_library
 from stanine.store.settings.changes import Configuration
 from stanine.store.settings.model import NAMES, Settings
-from stanine.store.settings.snapshot import Layout
+from stanine.store.settings.snapshot import SettingsLayout
 
 MANAGER = Owner("RedisConfig default/main", "uid-1", "2026-11-23T08:00:00Z")
 #: Seconds until a changed setting takes effect: two, and two more for a busy machine.
@@ -148,7 +148,7 @@ def test_an_unreadable_configuration_is_shown_and_not_changed(
     mood: Serving, configuration: Configuration
 ) -> None:
     configuration.apply({"sweepSeconds": 1})
-    configuration.migrate(Layout.STRING)
+    configuration.migrate(SettingsLayout.STRING)
     mood.redis.set(mood.keys.config_string, "{half")
     assert "line 1" in read(mood)["unreadable"]
     problem(mood.http().post("/v1/config:rollback", json={"revision": 1}), "config-conflict")

@@ -7,7 +7,7 @@ import dramatiq
 from tests.integration.broker.test_sharing import leave_orphans
 
 from stanine.broker.entry import GROUP
-from stanine.broker.exchange import Capacity
+from stanine.broker.exchange import ConsumerCapacity
 from stanine.broker.settings import QueueSettings
 
 
@@ -99,13 +99,15 @@ def test_a_takeover_skips_live_consumers(make_broker: Any) -> None:
         queue.join(client, name, QueueSettings())
         client.xreadgroup(GROUP, name, {queue.keys.ready: ">"}, count=count)
     client.zrem(queue.keys.leases, "dead")
-    assert queue.recover(client, "me", Capacity(9, 32)) == ([], False), "until somebody has noticed"
+    assert queue.recover(client, "me", ConsumerCapacity(9, 32)) == ([], False), (
+        "until somebody has noticed"
+    )
     client.zadd(queue.keys.leases, {"dead": 1})
-    taken, more = queue.recover(client, "me", Capacity(1, 32))
+    taken, more = queue.recover(client, "me", ConsumerCapacity(1, 32))
     assert (len(taken), more) == (1, True), (
         "two may take over, so two of the three are this one's share"
     )
-    taken, more = queue.recover(client, "me", Capacity(9, 32))
+    taken, more = queue.recover(client, "me", ConsumerCapacity(9, 32))
     assert (len(taken), more) == (2, False)
     assert {
         row["name"]: row["pending"] for row in client.xinfo_consumers(queue.keys.ready, GROUP)

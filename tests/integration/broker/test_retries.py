@@ -11,7 +11,7 @@ from typing import Any
 import dramatiq
 import pytest
 
-from stanine.broker.exchange import Call
+from stanine.broker.exchange import ProducerCall
 from stanine.broker.producing import Chunk, make_entry
 from stanine.broker.queue import FENCED, library
 
@@ -175,7 +175,7 @@ def test_a_repeated_delay_call_adds_one_message(make_broker: Any) -> None:
     message: Any = dramatiq.Message("q", "a", (), {}, {})
     chunk = Chunk(broker._queue("q"))
     chunk.add(message, make_entry(message, None), 60_000)
-    command = chunk.command(Call("sender", 1, from_worker=False))
+    command = chunk.command(ProducerCall("sender", 1, from_worker=False))
     for _ in range(3):  # as the client does after a lost reply
         library().call(broker.client, *command)
         time.sleep(0.003)

@@ -15,7 +15,7 @@ from tests.integration.broker_failures.fault_proxy import FaultProxy
 from tests.integration.broker_failures.ledger import Ledger, account
 
 from stanine.broker.entry import NewEntry
-from stanine.broker.exchange import Call
+from stanine.broker.exchange import ProducerCall
 from stanine.broker.queue import library
 from stanine.broker.senders import Senders
 
@@ -135,7 +135,7 @@ def test_an_abandoned_call_that_arrives_late_does_nothing(
     queue, client = make_broker()._queue("q"), make_broker().client
     entry = NewEntry(b"x", b"", b"")
     late, next_one = (
-        queue.append_command(Call("sender", number, from_worker=False), [entry])
+        queue.append_command(ProducerCall("sender", number, from_worker=False), [entry])
         for number in (1, 2)
     )
     assert library().call(client, *next_one) == 1

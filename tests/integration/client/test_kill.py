@@ -10,7 +10,7 @@ import pytest
 from tests.integration.api.serving import document
 from tests.integration.whole.services import KEY, Services
 
-from stanine.client import Attempt, LineAnswer, Retry, RetryPolicy, Stanine
+from stanine.client import AttemptOutcome, AttemptRequest, Retry, RetryPolicy, Stanine
 
 ROWS = 12_000
 POLICY = RetryPolicy(patience=120, patience_unreached=120)
@@ -27,10 +27,10 @@ def services(tmp_path: Path) -> Iterator[Services]:
         services.stop()
 
 
-def lines(before: Callable[[int], None]) -> Iterator[Attempt]:
+def lines(before: Callable[[int], None]) -> Iterator[AttemptRequest]:
     for number in range(ROWS):
         before(number)
-        yield Attempt({"i1": number % 5 + 1}, f"row-{number}")
+        yield AttemptRequest({"i1": number % 5 + 1}, f"row-{number}")
 
 
 def test_every_attempt_is_there_once_whatever_was_killed(services: Services) -> None:
@@ -54,7 +54,7 @@ def test_every_attempt_is_there_once_whatever_was_killed(services: Services) -> 
 
     with Stanine(services.url, KEY, retries=POLICY, on_retry=retries.append) as client:
         client.instruments.publish("a-mood", document(), wait=30)
-        answers: list[LineAnswer] = list(client.attempts.submit_many("a-mood", lines(kill)))
+        answers: list[AttemptOutcome] = list(client.attempts.submit_many("a-mood", lines(kill)))
         for thread in restarts:
             thread.join()
         assert [each.line for each in answers] == list(range(1, ROWS + 1))

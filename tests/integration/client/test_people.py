@@ -11,7 +11,7 @@ from tests.integration.api.serving import Serving, only
 from stanine.client import (
     AsyncStanine,
     InvitationRequest,
-    Session,
+    SessionInfo,
     SessionRequest,
     Stanine,
     errors,
@@ -20,7 +20,7 @@ from stanine.client import (
 ANSWERS = {"i1": 2, "i2": 3, "i3": 4}
 
 
-def named(session: Session) -> dict[str, Any]:
+def named(session: SessionInfo) -> dict[str, Any]:
     return {"session": session.session, "token": session.token}
 
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from tests.integration.api.serving import ADMIN, NARROW, Serving, backup, document, only
 
-from stanine.client import AsyncStanine, Attempt, RetryPolicy, Stanine, errors
+from stanine.client import AsyncStanine, AttemptRequest, RetryPolicy, Stanine, errors
 
 EVERY_FEATURE = Path(__file__).parents[2] / "unit" / "domain" / "every_feature.yaml"
 ANSWERS = {"i1": 2, "i2": 3, "i3": 4}
@@ -111,7 +111,7 @@ def test_publishing_waits_until_the_revision_is_indexed_or_says_that_it_is_not(
 
 def test_an_attempt_is_stored_once_by_its_key(client: Stanine) -> None:
     first = client.attempts.submit("a-mood", ANSWERS, key="k", participant="p")
-    again = client.attempts.submit("a-mood", Attempt(ANSWERS, "k", participant="p"))
+    again = client.attempts.submit("a-mood", AttemptRequest(ANSWERS, "k", participant="p"))
     assert (first.attempt, first.token, first.repeated, again.repeated) == (
         again.attempt,
         again.token,
@@ -166,9 +166,10 @@ def test_submit_and_wait_returns_the_result(mood: Serving, client: Stanine) -> N
 
 def test_many_attempts_are_submitted_waited_for_and_listed(mood: Serving, client: Stanine) -> None:
     lines = [
-        Attempt({"i1": number % 5 + 1}, f"k{number}", participant="p") for number in range(1_203)
+        AttemptRequest({"i1": number % 5 + 1}, f"k{number}", participant="p")
+        for number in range(1_203)
     ]
-    lines[7] = Attempt({"i1": 99}, "bad")
+    lines[7] = AttemptRequest({"i1": 99}, "bad")
     answers = list(client.attempts.submit_many("a-mood", lines))
     assert [each.line for each in answers] == list(range(1, 1_204))
     assert [each.line for each in answers if each.problem] == [8]
@@ -284,7 +285,11 @@ def test_no_log_of_any_level_holds_a_key_a_token_or_an_answer(
     with Stanine(mood.url, ADMIN) as client:
         receipt = client.attempts.submit("a-mood", ANSWERS, participant="somebody")
         client.results.get(receipt.attempt, token=receipt.token)
-        list(client.attempts.submit_many("a-mood", [Attempt(ANSWERS, "k", participant="somebody")]))
+        list(
+            client.attempts.submit_many(
+                "a-mood", [AttemptRequest(ANSWERS, "k", participant="somebody")]
+            )
+        )
         with pytest.raises(errors.InvalidAttemptError):
             client.attempts.submit("a-mood", {"i1": 77})
     assert "httpcore" in {record.name.split(".")[0] for record in caplog.records}
@@ -320,7 +325,7 @@ def test_the_async_client_does_the_same(mood: Serving) -> None:
 
             async def lines() -> Any:
                 for number in range(1_100):
-                    yield Attempt({"i1": number % 5 + 1}, f"k{number}")
+                    yield AttemptRequest({"i1": number % 5 + 1}, f"k{number}")
 
             answers = [each async for each in client.attempts.submit_many("a-mood", lines())]
             assert [each.line for each in answers] == list(range(1, 1_101))

@@ -18,7 +18,7 @@ from tests.integration.store.test_instruments import builder, document, publish
 from tests.integration.stores import AsyncStore, Store
 
 from stanine.store.cursors import Cursor, Mark, tag_of
-from stanine.store.errors import HistoryChangedError, StaleViewError
+from stanine.store.errors import LostCursorError, StaleViewError
 from stanine.store.keys import BLOCK_SIZE
 from stanine.store.records import RANDOM_BYTES
 from stanine.store.waiting import ResultWaiter
@@ -197,11 +197,11 @@ def test_a_cursor_of_another_history_yields_the_last_common_position(
         "whole number": Mark(2, b""),
     }[mark]
     for read in (store.results_of, lambda cursor: store.results_of_participant("p", cursor)):
-        with pytest.raises(HistoryChangedError) as raised:
+        with pytest.raises(LostCursorError) as raised:
             read(cursor=Cursor((wrong, first)))
         assert raised.value.following == Cursor((first,)).encode()
         assert [attempt.id for attempt, _, _ in read(cursor=Cursor((first,))).items] == ids[1:]
-        with pytest.raises(HistoryChangedError) as raised:
+        with pytest.raises(LostCursorError) as raised:
             read(cursor=Cursor((wrong,)))
         assert raised.value.following == Cursor().encode()
 
@@ -219,5 +219,5 @@ def test_a_recommitted_result_is_a_different_item_for_cursors(
     again = RESULT.replace(COMMIT, b"more")
     commit(store, [ids[1]], [again])
     commit(store, [ids[0]], [again])
-    with pytest.raises(HistoryChangedError):
+    with pytest.raises(LostCursorError):
         store.results_of(cursor=seen)

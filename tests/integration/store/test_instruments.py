@@ -14,7 +14,7 @@ from stanine.domain.scoring.result import ENGINE_VERSION
 from stanine.index_watcher.index_builder import IndexBuilder
 from stanine.messages import split_names
 from stanine.store.check import inspect
-from stanine.store.errors import PreconditionFailedError
+from stanine.store.errors import DigestMismatchError
 from stanine.store.instruments import Published
 
 GAD_7: Any = read_yaml(
@@ -90,11 +90,11 @@ def test_earlier_revisions_are_unchanged(store: Store) -> None:
 def test_a_publish_with_another_digest_as_precondition_fails(store: Store) -> None:
     published = publish(store, document("A"))
     publish(store, document("B"))
-    with pytest.raises(PreconditionFailedError):
+    with pytest.raises(DigestMismatchError):
         publish(store, document("C"), if_match=published.digest)
-    with pytest.raises(PreconditionFailedError):
+    with pytest.raises(DigestMismatchError):
         publish(store, document("C"), if_none_match=True)
-    with pytest.raises(PreconditionFailedError):
+    with pytest.raises(DigestMismatchError):
         publish(store, document(name="other"), if_match=published.digest)
     assert publish(store, document(name="other"), if_none_match=True).revision == 1
 

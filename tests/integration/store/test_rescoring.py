@@ -18,7 +18,7 @@ from stanine.store import load_library
 from stanine.store.audit import Auditor
 from stanine.store.blocks import block_records
 from stanine.store.erasure import Erasure
-from stanine.store.errors import HistoryChangedError
+from stanine.store.errors import LostCursorError
 from stanine.store.invitations import Invitations
 from stanine.store.keys import BLOCK_SIZE
 from stanine.store.records import ERASED, FAILED, RANDOM_BYTES, SCORED, StoredResult, failure_record
@@ -318,5 +318,5 @@ def test_a_cursor_of_a_lost_rescoring_is_noticed(store: Store, ids: list[bytes])
     store.client.flushall()
     for key, dump in state.items():
         store.client.restore(key, 0, dump)
-    with pytest.raises(HistoryChangedError):
+    with pytest.raises(LostCursorError):
         store.results_of(cursor=at)

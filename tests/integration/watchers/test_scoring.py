@@ -15,7 +15,7 @@ from stanine.domain.scoring.kernel import Kernel
 from stanine.domain.scoring.result import ENGINE_VERSION, decode_result
 from stanine.index_watcher.index_builder import IndexBuilder
 from stanine.result_watcher.attempt_sweep import sweep_attempts
-from stanine.result_watcher.batch_scorer import BatchScorer, NotIndexedError
+from stanine.result_watcher.batch_scorer import BatchScorer, UnindexedBatchError
 from stanine.store.audit import Auditor
 from stanine.store.check import due_entries
 from stanine.store.records import SCORED, TIME_BYTES
@@ -109,7 +109,7 @@ def test_attempts_without_an_index_entry_wait_while_the_others_are_scored(
     publish(store)
     publish(store, {**GAD_7, "metadata": {"name": "later"}}, index=False)
     good, later = submit(store, attempt(number=1), attempt(number=2))
-    with pytest.raises(NotIndexedError):
+    with pytest.raises(UnindexedBatchError):
         scorer.score(good + later)
     assert result(store, good).kind == SCORED
     assert result(store, later) is None

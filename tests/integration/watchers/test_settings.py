@@ -12,7 +12,7 @@ from tests.integration.whole.services import Services, eventually
 
 from stanine.store.settings import load_library
 from stanine.store.settings.changes import Configuration
-from stanine.store.settings.snapshot import Layout
+from stanine.store.settings.snapshot import SettingsLayout
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_batches_sweeps_and_logs_follow_the_settings_in_either_layout(services: 
     assert "attempts.scored" in services.log("result-watcher")
     eventually(lambda: metric("stanine_sweeps_total") >= sweeps + 2, 6)
 
-    configuration.migrate(Layout.STRING)
+    configuration.migrate(SettingsLayout.STRING)
     configuration.apply({"sweepSeconds": 3600, "logLevel": "Error"})
     logged(2)
     sweeps, lines = metric("stanine_sweeps_total"), services.log("result-watcher")

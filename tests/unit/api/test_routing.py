@@ -7,7 +7,7 @@ import pytest
 
 from stanine.api.web.http import Answer, Request
 from stanine.api.web.problems import Problem
-from stanine.api.web.routing import Resource, Route, Router, parameters_of
+from stanine.api.web.routing import PathRoute, Route, Router, parameters_of
 
 
 async def nothing(_request: Request) -> Answer:
@@ -26,7 +26,7 @@ def route(method: str, path: str) -> Route:
     )
 
 
-async def note(resource: Resource, scope: Any, _receive: Any, _send: Any) -> None:
+async def note(resource: PathRoute, scope: Any, _receive: Any, _send: Any) -> None:
     """Find the route and record it, like `dispatch`."""
     scope["found"] = resource.route(scope["method"]), parameters_of(scope)
 

@@ -7,7 +7,7 @@ import pytest
 
 from stanine.cli import exits
 from stanine.cli.connection import _RetryNotes, connect, exit_of
-from stanine.client import Problem, Retry, errors
+from stanine.client import ProblemInfo, Retry, errors
 
 SERVER = "http://api.test"
 
@@ -37,7 +37,7 @@ SERVER = "http://api.test"
 def test_each_problem_has_its_exit_status(status: int, code: str, expected: int) -> None:
     kind = f"urn:stanine:problem:{code}" if code else "about:blank"
     wrong = (errors.ErrorItem("/a", "Wrong", "wrong"),)
-    problem = Problem(type=kind, status=status, detail="because", errors=wrong)
+    problem = ProblemInfo(type=kind, status=status, detail="because", errors=wrong)
     ended = exit_of(errors.error_of(problem), SERVER)
     assert ended.status == expected
     assert "because" in str(ended)
@@ -66,7 +66,7 @@ def test_an_unreachable_server_is_explained_in_one_line(cause: OSError | None, s
 
 
 def test_an_error_within_the_block_ends_the_command() -> None:
-    with pytest.raises(exits.UnavailableError, match="lost"), connect(SERVER, "key"):
+    with pytest.raises(exits.TryAgainError, match="lost"), connect(SERVER, "key"):
         raise errors.LostAnswerError("GET /x: the connection was lost")
 
 

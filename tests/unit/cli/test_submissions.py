@@ -8,7 +8,7 @@ import pytest
 
 from stanine.cli.exits import InvalidInputError
 from stanine.cli.io.responses import AttributeColumn, Form, ItemColumn
-from stanine.cli.io.submissions import Submission, open_source
+from stanine.cli.io.submissions import SubmissionLine, open_source
 
 FORM = Form(
     items=[ItemColumn("A1", [1, 2]), ItemColumn("q1", ["a", "b"])],
@@ -26,7 +26,7 @@ class Pipe(io.BytesIO):
         raise io.UnsupportedOperation
 
 
-def lines_of(content: bytes, stream: io.BytesIO | None = None) -> list[Submission]:
+def lines_of(content: bytes, stream: io.BytesIO | None = None) -> list[SubmissionLine]:
     with open_source(stream or io.BytesIO(content), "f") as source:
         return list(source.submissions(lambda: FORM, lambda _: None))
 

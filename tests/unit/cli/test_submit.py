@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tests.unit.cli.http_server import problem, served_by
 
 from stanine.cli.commands.submit import Accepted, Counts, _await, send_all
-from stanine.cli.exits import NotFoundError, UnavailableError
-from stanine.cli.io.submissions import Place, Submission
+from stanine.cli.exits import MissingError, TryAgainError
+from stanine.cli.io.submissions import Place, SubmissionLine
 from stanine.client import errors
 
 
@@ -29,11 +29,11 @@ def answer_lines(request: httpx.Request) -> httpx.Response:
     return httpx.Response(200, content="".join(json.dumps(line) + "\n" for line in lines))
 
 
-def make(kinds: list[str]) -> list[Submission]:
+def make(kinds: list[str]) -> list[SubmissionLine]:
     return [
-        Submission(Place(line), b"", "wrong")
+        SubmissionLine(Place(line), b"", "wrong")
         if kind == "faulty"
-        else Submission(Place(line), json.dumps({"key": f"{kind}{line}"}).encode())
+        else SubmissionLine(Place(line), json.dumps({"key": f"{kind}{line}"}).encode())
         for line, kind in enumerate(kinds, start=1)
     ]
 
@@ -63,11 +63,11 @@ def test_order_holds_over_many_requests() -> None:
 
 
 def test_an_error_of_the_file_and_of_the_server_end_it() -> None:
-    def read() -> Iterator[Submission]:
+    def read() -> Iterator[SubmissionLine]:
         yield from make(["good"] * 3)
-        raise NotFoundError("mine")
+        raise MissingError("mine")
 
-    with served_by(answer_lines) as client, pytest.raises(NotFoundError, match="mine"):
+    with served_by(answer_lines) as client, pytest.raises(MissingError, match="mine"):
         list(send_all(client, "x", read()))
     with (
         served_by(lambda _: problem(404, "not-found", detail="because")) as client,
@@ -84,7 +84,7 @@ def test_an_attempt_that_the_server_lost_ends_the_wait_with_a_remedy() -> None:
     accepted = [Accepted(2, "0" * 32, "its-token")]
     with (
         served_by(answer) as client,
-        pytest.raises(NotFoundError, match=r"0{32} was not found.\n.*submit the file again"),
+        pytest.raises(MissingError, match=r"0{32} was not found.\n.*submit the file again"),
     ):
         _await(client, accepted, "r.csv", Counts("x"), 5.0)
 
@@ -92,7 +92,7 @@ def test_an_attempt_that_the_server_lost_ends_the_wait_with_a_remedy() -> None:
 def test_an_attempt_that_is_not_scored_in_time_ends_the_wait_with_a_remedy() -> None:
     with (
         served_by(lambda _: httpx.Response(202, json={"state": "Submitted"})) as client,
-        pytest.raises(UnavailableError, match="is not scored after 0 s; submit the file again"),
+        pytest.raises(TryAgainError, match="is not scored after 0 s; submit the file again"),
     ):
         _await(client, [Accepted(2, "0" * 32, "its-token")], "r.csv", Counts("x"), 0.0)
 

@@ -13,7 +13,7 @@ from stanine.client.bulk import LINES_PER_REQUEST, Delivery, batches, deliver
 from stanine.client.calls.attempts import BULK
 from stanine.client.flow import RequestContext
 from stanine.client.messages import Reply
-from stanine.client.records import Attempt, LineAnswer
+from stanine.client.records import AttemptOutcome, AttemptRequest
 from stanine.client.retries import RetryPolicy
 
 PATIENT = RetryPolicy(patience=1e9)
@@ -34,7 +34,7 @@ def context(policy: RetryPolicy = PATIENT) -> RequestContext:
 def as_line(key: str, form: int) -> Any:
     attempt = {"key": key, "answers": {"a": 1}}
     return [
-        Attempt({"a": 1}, key), attempt, json.dumps(attempt), json.dumps(attempt, indent=1).encode() + b"\n",
+        AttemptRequest({"a": 1}, key), attempt, json.dumps(attempt), json.dumps(attempt, indent=1).encode() + b"\n",
         json.dumps(attempt, ensure_ascii=False),
     ][form]  # fmt: skip
 
@@ -98,7 +98,7 @@ def test_what_was_taken_before_an_error_is_told_with_the_error() -> None:
         )
 
     (batch,) = batches([{"key": key} for key in "abcd"])
-    delivery: Delivery[LineAnswer] = run(deliver(context(), BULK, "x", batch), answer)
+    delivery: Delivery[AttemptOutcome] = run(deliver(context(), BULK, "x", batch), answer)
     assert [found.key for found in delivery.answers] == ["a", "c"]
     assert isinstance(delivery.error, errors.UnauthenticatedError)
 

@@ -16,7 +16,7 @@ from stanine.client import (
     NO_RETRIES,
     AsyncListing,
     AsyncStanine,
-    Attempt,
+    AttemptRequest,
     Listing,
     Stanine,
     async_resources,
@@ -84,7 +84,7 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "instruments.list": (), "instruments.get": ("x",), "instruments.form": ("x",), "instruments.scales": ("x",),
     "instruments.publish": ("x", {"kind": "Instrument"}),
     "attempts.submit": ("x", {"a": 1}), "attempts.submit_and_wait": ("x", {"a": 1}), "attempts.submit_many": ("x", [{"key": "k"}]),
-    "attempts.wait_for": ("x", [records.Receipt(ATTEMPT, "t")]), "attempts.get": (ATTEMPT,),
+    "attempts.wait_for": ("x", [records.AttemptReceipt(ATTEMPT, "t")]), "attempts.get": (ATTEMPT,),
     "results.get": (ATTEMPT,), "results.wait_for": (ATTEMPT,), "results.list": ("x",), "results.of_participant": ("p",),
     "attempts.erase": (ATTEMPT,), "results.explain": (ATTEMPT,), "participants.erase": ("p",),
     "sessions.open": ("x",), "sessions.get": (ATTEMPT,), "sessions.form": (ATTEMPT,), "sessions.save": (ATTEMPT,),
@@ -209,8 +209,8 @@ def test_neither_key_nor_token_nor_answer_is_in_a_text_a_log_or_a_repr(
             "".join(map(repr, raised.traceback[-1].frame.f_globals)),
         ]
         assert KEY not in raised.value.problem.detail
-    attempt = Attempt({"a": "SECRET-ANSWER"}, "k", participant="SECRET-TOO")
-    result = records.Result(
+    attempt = AttemptRequest({"a": "SECRET-ANSWER"}, "k", participant="SECRET-TOO")
+    result = records.AttemptResult(
         ATTEMPT,
         "x",
         1,
@@ -220,7 +220,7 @@ def test_neither_key_nor_token_nor_answer_is_in_a_text_a_log_or_a_repr(
     )
     shown += [
         repr(attempt),
-        repr(records.Receipt(ATTEMPT, "token-of-it")),
+        repr(records.AttemptReceipt(ATTEMPT, "token-of-it")),
         repr(result),
         caplog.text,
     ]
@@ -358,14 +358,14 @@ def test_a_bulk_submission_that_is_left_early_ends_its_threads_and_raises_what_i
         ]
         return httpx.Response(200, content="".join(json.dumps(each) + "\n" for each in answers))
 
-    def endless() -> Iterator[Attempt]:
+    def endless() -> Iterator[AttemptRequest]:
         number = 0
         while True:
             number += 1
-            yield Attempt({"a": 1}, str(number))
+            yield AttemptRequest({"a": 1}, str(number))
 
-    def broken() -> Iterator[Attempt]:
-        yield Attempt({"a": 1}, "1")
+    def broken() -> Iterator[AttemptRequest]:
+        yield AttemptRequest({"a": 1}, "1")
         raise KeyError("mine")
 
     client = sync(answer)

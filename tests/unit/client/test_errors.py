@@ -22,8 +22,8 @@ def test_every_problem_of_the_server_and_of_the_page_has_a_class_and_no_other() 
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.code)
-def test_a_problem_is_temporary_where_its_status_says_so(kind: "errors.Problem") -> None:
-    error = errors.error_of(errors.Problem(kind.type, kind.title, kind.status, "why"))
+def test_a_problem_is_temporary_where_its_status_says_so(kind: "errors.ProblemInfo") -> None:
+    error = errors.error_of(errors.ProblemInfo(kind.type, kind.title, kind.status, "why"))
     assert isinstance(error, errors.TemporaryError) is (kind.status in {408, 503})
     assert isinstance(error, errors.PermanentError) is (kind.status not in {408, 503})
 
@@ -45,12 +45,14 @@ def test_a_type_of_a_later_version_is_told_by_its_status(
     status: int, kind: type[errors.StanineClientError]
 ) -> None:
     assert isinstance(
-        errors.error_of(errors.Problem("urn:stanine:problem:new", "New", status)), kind
+        errors.error_of(errors.ProblemInfo("urn:stanine:problem:new", "New", status)), kind
     )
 
 
 def test_an_error_survives_pickling() -> None:
-    error = errors.error_of(errors.Problem("urn:stanine:problem:full", "Full", 503, "why"), 30.0)
+    error = errors.error_of(
+        errors.ProblemInfo("urn:stanine:problem:full", "Full", 503, "why"), 30.0
+    )
     copy = pickle.loads(pickle.dumps(error))
     assert (type(copy), copy.problem, copy.retry_after) == (errors.FullError, error.problem, 30.0)
 
@@ -60,7 +62,7 @@ def test_the_text_of_an_invalid_attempt_quotes_nothing_and_its_lines_say_all() -
         errors.ErrorItem("/answers/i-am-sad", "UnknownItem", "said: SECRET"),
         errors.ErrorItem("/answers/b", "NotAnAnswer", "SECRET"),
     )
-    problem = errors.Problem(
+    problem = errors.ProblemInfo(
         "urn:stanine:problem:invalid-attempt", "It does not fit", 422, "2 things SECRET", items, 2
     )
     error = errors.error_of(problem)
@@ -81,7 +83,7 @@ def test_the_text_of_an_invalid_document_names_the_places() -> None:
         for number in range(7)
     )
     error = errors.error_of(
-        errors.Problem("urn:stanine:problem:invalid-document", "Not valid", 422, "", items, 120)
+        errors.ProblemInfo("urn:stanine:problem:invalid-document", "Not valid", 422, "", items, 120)
     )
     assert "spec.items[0]: text belongs here" in str(error)
     assert str(error).endswith("; and 115 more")

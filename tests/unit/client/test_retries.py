@@ -7,7 +7,7 @@ from tests.unit.client.bulk_server import run
 
 from stanine.client import errors
 from stanine.client.flow import RequestContext, Send, exchange
-from stanine.client.messages import Call, NoReply, Reply, call
+from stanine.client.messages import ApiCall, NoReply, Reply, call
 from stanine.client.retries import NO_RETRIES, Retry, RetryPolicy, read_retry_after
 
 UNAVAILABLE = Reply(
@@ -43,7 +43,9 @@ class Clock:
         session = RequestContext(
             policy, on_retry, reached=reached, clock=lambda: self.now, random=lambda: 1.0
         )
-        request: Call[int] = call("POST", "/x", lambda reply: reply.status, repeatable=repeatable)
+        request: ApiCall[int] = call(
+            "POST", "/x", lambda reply: reply.status, repeatable=repeatable
+        )
 
         def answer(_: Send) -> Reply | NoReply:
             self.sent += 1

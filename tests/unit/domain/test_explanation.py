@@ -19,16 +19,16 @@ from tests.unit.domain.test_exact import score
 
 from stanine.domain.formulas.evaluation import evaluate
 from stanine.domain.instruments.instrument import parse_instrument
-from stanine.domain.scoring.explanation import Explainer, Reader
+from stanine.domain.scoring.explanation import Explainer, ReaderRights
 from stanine.domain.scoring.explanation_formula import FAILED, Inputs
 from stanine.domain.scoring.explanation_formula import evaluate as evaluate_one
 from stanine.domain.scoring.explanation_records import Explanation, ScaleExplanation
 from stanine.domain.scoring.result import ScaleResult
 
-ALL = Reader(answers=True, formulas=True)
+ALL = ReaderRights(answers=True, formulas=True)
 
 
-def explained(one: Drawn, reader: Reader = ALL) -> list[tuple[Explanation, Any]]:
+def explained(one: Drawn, reader: ReaderRights = ALL) -> list[tuple[Explanation, Any]]:
     _, packed, bodies, results = score(one)
     explainer = Explainer(parse_instrument(one.document))
     return [
@@ -103,7 +103,7 @@ def test_an_explanation_survives_json(one: Drawn) -> None:
 @settings(max_examples=30, deadline=None)
 @given(drawn())
 def test_without_the_right_to_answers_no_answer_attribute_or_formula_is_shown(one: Drawn) -> None:
-    for explanation, _ in explained(one, Reader(answers=False, formulas=False)):
+    for explanation, _ in explained(one, ReaderRights(answers=False, formulas=False)):
         shown = msgspec.to_builtins(explanation)
         for step in shown["scales"]:
             assert all("answer" not in term for term in step.get("terms", ()))

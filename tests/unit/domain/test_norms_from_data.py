@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from stanine.domain.scoring.index import FormAttribute
 from stanine.domain.statistics import norms as norms_from_data
-from stanine.domain.statistics.norms import Frequency, GroupingError, NormSums, parse_by
+from stanine.domain.statistics.norms import GroupingError, NormSums, ScoreFrequency, parse_by
 
 ATTRIBUTES = (
     FormAttribute("sex", None, None, ("male", "female")),
@@ -114,7 +114,9 @@ def test_parts_come_to_what_all_people_come_to(seed: int, parts: int) -> None:
             assert its.n == len(own)
             assert its.mean == pytest.approx(statistics.fmean(own))
             assert its.sd == pytest.approx(statistics.stdev(own))
-            assert its.frequencies == tuple(Frequency(x, own.count(x)) for x in sorted(set(own)))
+            assert its.frequencies == tuple(
+                ScoreFrequency(x, own.count(x)) for x in sorted(set(own))
+            )
 
 
 def test_small_groups_are_named_and_not_shown() -> None:
@@ -143,4 +145,4 @@ def test_equal_scores_count_as_one_to_nine_decimals() -> None:
     sums = NormSums((), ["s"])
     sums.add([{}] * 3, np.array([[0.3], [0.1 + 0.2], [-0.0]]))
     (one,) = sums.norms(1).groups
-    assert one.scales["s"].frequencies == (Frequency(0.0, 1), Frequency(0.3, 2))
+    assert one.scales["s"].frequencies == (ScoreFrequency(0.0, 1), ScoreFrequency(0.3, 2))

@@ -20,7 +20,7 @@ from stanine.store.cursors import (
     read_cursor,
     tag_of,
 )
-from stanine.store.errors import HistoryChangedError
+from stanine.store.errors import LostCursorError
 from stanine.store.keys import Keys
 from stanine.store.lists import ResultLists
 from stanine.store.records import ARRIVAL_BYTES, RANDOM_BYTES, attempt_record, result_start
@@ -166,12 +166,13 @@ class ListInMemory:
 
     async def call_async(
         self, _client: Any, _function: str, _keys: list[str], args: list[Any]
-    ) -> list[bytes]:
+    ) -> list[bytes | None]:
         *_, position, limit = args
-        reply = []
+        reply: list[bytes | None] = []
         for attempt, commit in self.items[position : position + limit]:
             record = bytes(6) + attempt_record(1, 1, b"\x01\x02")
-            reply += [id_of(attempt), record, result_start(1, 1, commit.to_bytes(4, "big"))]
+            result = result_start(1, 1, commit.to_bytes(4, "big"))
+            reply += [id_of(attempt), record, result, None]
         return reply
 
     def read(self, cursor: Cursor, limit: int) -> tuple[list[bytes], Cursor]:
@@ -210,7 +211,7 @@ def test_a_mark_of_a_changed_history_never_matches(
             "nothing is missed, nothing repeated"
         )
         return
-    with pytest.raises(HistoryChangedError) as raised:
+    with pytest.raises(LostCursorError) as raised:
         changed.read(cursor, 1000)
     following = plain(raised.value.following)
     assert following.position == max(
@@ -225,6 +226,6 @@ def test_a_mark_of_a_changed_history_never_matches(
 @given(st.lists(st.integers(0, 1), min_size=1, max_size=60), st.integers(1, 2**40))
 def test_an_integer_cursor_continues_from_the_beginning(history: list[int], number: int) -> None:
     kept = ListInMemory([(n, commit) for n, commit in enumerate(history)])
-    with pytest.raises(HistoryChangedError) as raised:
+    with pytest.raises(LostCursorError) as raised:
         kept.read(plain(str(number)), 10)
     assert read_cursor(raised.value.following) == Cursor()

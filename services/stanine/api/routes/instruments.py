@@ -36,7 +36,7 @@ from stanine.domain.instruments.document import digest
 from stanine.domain.instruments.instrument import Instrument
 from stanine.domain.scoring.index import IndexEntry, choose_language, public_form
 from stanine.messages import BUILD_INDEX
-from stanine.store.errors import PreconditionFailedError
+from stanine.store.errors import DigestMismatchError
 from stanine.store.index import EntryCache
 from stanine.store.instruments import Instruments, Published
 from stanine.telemetry.traces import sending
@@ -169,7 +169,7 @@ class InstrumentRoutes:
                         trace=trace,
                     )
                 )
-        except PreconditionFailedError as error:
+        except DigestMismatchError as error:
             now = (
                 f"Its digest is now {error.digest}."
                 if error.digest

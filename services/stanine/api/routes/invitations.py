@@ -50,7 +50,7 @@ from stanine.api.web.queries import AFTER_CURSOR, LIMIT
 from stanine.api.web.routing import Content, Route
 from stanine.domain.scoring.index import IndexEntry
 from stanine.store.cursors import UNKNOWN, Cursor, Mark, SealedCursor, move_on, tag_of
-from stanine.store.errors import HistoryChangedError
+from stanine.store.errors import LostCursorError
 from stanine.store.invitations import (
     MAX_INVITATIONS,
     Invitations,
@@ -250,7 +250,7 @@ class InvitationRoutes:
             self._invitations.page(entry.number, cursor.position - before, limit + before)
         )
         if before and (not found or tag_of(found[0][0], b"") != cursor.marks[0].tag):
-            raise HistoryChangedError(Cursor().encode())
+            raise LostCursorError(Cursor().encode())
         items: list[InvitationBody] = []
         at = cursor
         for position, (name, stored) in enumerate(found[before:], start=cursor.position + 1):

@@ -34,7 +34,7 @@ from stanine.api.web.problems import (
 from stanine.api.web.queries import ACTOR, AFTER_LETTER, LIMIT, REASON, Query
 from stanine.api.web.routing import Content, Handler, Route
 from stanine.broker import QueueState, RequestConflict
-from stanine.store.errors import HistoryChangedError
+from stanine.store.errors import LostCursorError
 from stanine.telemetry.logs import get_log
 
 #: Maximum bytes of a body: a thousand ids of dead letters.
@@ -100,7 +100,7 @@ class QueueRoutes:
         if not letters and query["after"]:
             last = await self._desk.call(lambda broker: broker.last_dead_id(queue))
             if _order(last) < _order(query["after"]):
-                raise HistoryChangedError(
+                raise LostCursorError(
                     "0-0"
                 )  # the server has no letter with this id: its data were replaced by older data
         more = letters[limit - 1].id if len(letters) > limit else None

@@ -29,7 +29,7 @@ from stanine.api.web.problems import (
     Problem,
 )
 from stanine.api.web.queries import is_label, read_query
-from stanine.api.web.routing import Resource, Route, Router, parameters_of
+from stanine.api.web.routing import PathRoute, Route, Router, parameters_of
 from stanine.telemetry.api_metrics import ApiMetrics
 from stanine.telemetry.logs import get_log
 from stanine.telemetry.traces import end_server_span, make_current, start_server_span
@@ -84,7 +84,7 @@ class Dispatcher:
         """Serve one ASGI connection."""
         return self.router(scope, receive, send)
 
-    async def _serve(self, resource: Resource, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve(self, resource: PathRoute, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         method = scope["method"]
         request = Request(

@@ -12,7 +12,7 @@ from stanine.api.web.problems import (
 )
 from stanine.broker.connection import errors
 from stanine.broker.connection.ownership import OwnershipConflictError
-from stanine.store.errors import HistoryChangedError, NotDurableError, StaleViewError
+from stanine.store.errors import LostCursorError, NotDurableError, StaleViewError
 
 #: Caused only by a defect, or by foreign keys in the key namespace: answered as internal and logged with a
 #: traceback.
@@ -30,7 +30,7 @@ def problem_of(error: BaseException) -> Problem | None:
         return error
     if isinstance(error, OwnershipConflictError):
         return Problem(MANAGED, f"{error}.")
-    if isinstance(error, HistoryChangedError):
+    if isinstance(error, LostCursorError):
         return Problem(HISTORY_CHANGED, _CHANGED, next=error.following)
     if isinstance(error, StaleViewError):
         return Problem(

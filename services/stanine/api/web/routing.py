@@ -57,7 +57,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     hot: bool = False
 
 
-class Resource(BaseRoute):
+class PathRoute(BaseRoute):
     """One path and its routes, as a route of Starlette's router.
 
     Cheaper than `starlette.routing.Route`: parameters are not converted.
@@ -95,7 +95,7 @@ class Resource(BaseRoute):
 
 
 #: Serves a request; an unknown path has a resource without routes.
-Serve = Callable[[Resource, AsgiScope, Receive, Send], Coroutine[Any, Any, None]]
+Serve = Callable[[PathRoute, AsgiScope, Receive, Send], Coroutine[Any, Any, None]]
 
 _NO_MATCH: tuple[Match, AsgiScope] = (Match.NONE, {})
 
@@ -118,12 +118,12 @@ class Router:
             by_path,
             key=lambda path: (not any(route.hot for route in by_path[path]), _generality(path)),
         )
-        resources = [Resource(path, by_path[path], serve) for path in ordered]
+        resources = [PathRoute(path, by_path[path], serve) for path in ordered]
         self._hot = [resource for resource in resources if resource.hot]
         self._starlette = starlette.routing.Router(
             resources,
             redirect_slashes=False,
-            default=Resource("/", (), serve).handle,
+            default=PathRoute("/", (), serve).handle,
             lifespan=lifespan,
         )
 

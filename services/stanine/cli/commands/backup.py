@@ -18,15 +18,15 @@ from stanine.broker.connection.environment import (
     read_environment,
 )
 from stanine.broker.connection.errors import classify
-from stanine.cli.exits import CliError, InvalidInputError, UnavailableError
+from stanine.cli.exits import CliError, InvalidInputError, TryAgainError
 from stanine.cli.io.terminal import View, note, show
 from stanine.cli.local import scratch_server
 from stanine.cli.options import Shown
 from stanine.store.backup.archive import (
     SNAPSHOT,
     Archive,
+    BackupManifest,
     DamagedBackupError,
-    Manifest,
     check_file,
     read_manifest,
 )
@@ -135,9 +135,9 @@ def _reported(directory: Path) -> "Iterator[None]":
             "no backup: the Redis user may not take a snapshot: it needs PSYNC and REPLCONF, as the user `backup` of the chart"
         ) from None
     except redis.RedisError as error:
-        raise UnavailableError(f"STANINE_REDIS_URL: {classify(error)}") from None
+        raise TryAgainError(f"STANINE_REDIS_URL: {classify(error)}") from None
     except SnapshotError as error:
-        raise UnavailableError(f"no backup: {error}") from None
+        raise TryAgainError(f"no backup: {error}") from None
     except DamagedBackupError as error:
         raise CliError(f"no backup: {error}") from None
     except OSError as error:
@@ -151,7 +151,7 @@ def _take(client: "redis.Redis", archive: Archive, environment: Environment) -> 
         target.flush()
         os.fsync(target.fileno())
     archive.describe(
-        Manifest(
+        BackupManifest(
             sha256=snapshot.sha256,
             bytes=snapshot.size,
             taken_at=taken_at,
@@ -164,7 +164,9 @@ def _take(client: "redis.Redis", archive: Archive, environment: Environment) -> 
     )
 
 
-def _verify(archive: Archive, database: int, socket: Path | None, program: Path | None) -> Manifest:
+def _verify(
+    archive: Archive, database: int, socket: Path | None, program: Path | None
+) -> BackupManifest:
     """Load the incoming snapshot, check its records, and return its manifest with the counts."""
     import msgspec  # noqa: PLC0415
 
@@ -193,7 +195,7 @@ def _verify(archive: Archive, database: int, socket: Path | None, program: Path 
     return msgspec.structs.replace(manifest, counts=counts)
 
 
-def _record(client: "redis.Redis", environment: Environment, manifest: Manifest) -> None:
+def _record(client: "redis.Redis", environment: Environment, manifest: BackupManifest) -> None:
     """Record the time for the metric; a failure leaves the backup as good as it is."""
     try:
         record_backup(client, Keys(environment.namespace), manifest)

@@ -17,7 +17,7 @@ from stanine.broker import StreamsBroker
 from stanine.broker.connection.clients import connect
 from stanine.broker.connection.environment import InvalidEnvironmentError, read_environment
 from stanine.broker.connection.errors import classify
-from stanine.cli.exits import FAILED, InvalidInputError, UnavailableError
+from stanine.cli.exits import FAILED, InvalidInputError, TryAgainError
 from stanine.cli.io.terminal import View, note, show
 from stanine.cli.options import Shown
 from stanine.domain.scoring.result import ENGINE_VERSION
@@ -110,9 +110,9 @@ def _inspect(*, rebuild_index: bool, scores: bool) -> "tuple[Inspection, Audit |
                 StreamsBroker(client=client, namespace=keys.partition), instruments.names()
             )
     except (redis.RedisError, OSError) as error:
-        raise UnavailableError(f"STANINE_REDIS_URL: {classify(error)}") from None
+        raise TryAgainError(f"STANINE_REDIS_URL: {classify(error)}") from None
     except BrokerConnectionError as error:
-        raise UnavailableError(f"STANINE_REDIS_URL: {error}") from None
+        raise TryAgainError(f"STANINE_REDIS_URL: {error}") from None
     finally:
         client.close()
     return found, audit

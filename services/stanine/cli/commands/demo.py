@@ -29,7 +29,7 @@ from stanine.cli.io.submissions import open_source
 from stanine.cli.io.terminal import emit, note, show_table
 from stanine.cli.local.demo_people import PUBLISHED, Figures, find_people
 from stanine.cli.local.stack import Stack
-from stanine.client import Attempt, Stanine
+from stanine.client import AttemptRequest, Stanine
 from stanine.store.keys import BLOCK_SIZE, Keys
 
 #: Half a unit of the sixth decimal.
@@ -188,7 +188,7 @@ def _time_singles(client: Stanine, document: Document) -> Iterator[float]:
     client.instruments.publish(name, renamed, wait=_INDEX_TIMEOUT)
     answers = {item.id: 1 + place % 6 for place, item in enumerate(document.instrument.spec.items)}
     for number in range(_WARM_UP + _SINGLES):
-        attempt = Attempt(answers, key=f"single-{number}")
+        attempt = AttemptRequest(answers, key=f"single-{number}")
         began = time.perf_counter()
         result = client.attempts.submit_and_wait(name, attempt, timeout=_SINGLE_TIMEOUT)
         milliseconds = (time.perf_counter() - began) * 1000

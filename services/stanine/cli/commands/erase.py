@@ -6,7 +6,7 @@ import msgspec
 import typer
 
 from stanine.cli.connection import connect
-from stanine.cli.exits import InvalidInputError, NotFoundError
+from stanine.cli.exits import InvalidInputError, MissingError
 from stanine.cli.io.terminal import View, note, show
 from stanine.cli.options import DEFAULT_SERVER, Key, Server, Shown
 from stanine.client import errors
@@ -57,4 +57,4 @@ def erase(
                 for attempt in missing
             )
         )
-        raise NotFoundError(f"{len(missing)} of {len(attempts or ())} attempts were not there")
+        raise MissingError(f"{len(missing)} of {len(attempts or ())} attempts were not there")

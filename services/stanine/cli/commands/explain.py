@@ -11,7 +11,7 @@ import typer
 
 from stanine.cli.commands.publish import read_document
 from stanine.cli.connection import connect
-from stanine.cli.exits import FAILED, InvalidInputError, NotFoundError, UnavailableError
+from stanine.cli.exits import FAILED, InvalidInputError, MissingError, TryAgainError
 from stanine.cli.io.explanation_text import lines_of
 from stanine.cli.io.responses import Response, Responses, form_of_entry
 from stanine.cli.io.row_names import check_keys
@@ -19,7 +19,7 @@ from stanine.cli.io.row_packer import RowPacker
 from stanine.cli.io.sheet import Sheet
 from stanine.cli.io.terminal import View, emit, note, open_input, rewindable, show
 from stanine.cli.options import DEFAULT_SERVER, Server, Shown
-from stanine.domain.scoring.explanation import Explainer, Reader
+from stanine.domain.scoring.explanation import Explainer, ReaderRights
 from stanine.domain.scoring.explanation_records import Explanation
 from stanine.domain.scoring.index import build_entry
 from stanine.domain.scoring.kernel import Kernel
@@ -69,7 +69,7 @@ def _explain_stored(attempt: str, server: str, key: str, view: View) -> None:
     with connect(server, key) as client:
         found = client.results.explain(attempt)
     if found is None:
-        raise UnavailableError(
+        raise TryAgainError(
             f"{attempt} is not scored yet; `stanine result {attempt} --wait SECONDS` waits"
         )
     if found.state == "Failed":
@@ -98,7 +98,7 @@ def _explain_row(instrument: str, responses: str, key: str) -> Explanation:
         sought = (row for row in rows if (row.key or names.of(row.number)) == key)
         row: Response | None = next(sought, None)
     if row is None:
-        raise NotFoundError(f"{name}: no row is called {key!r}; `stanine score` shows all names")
+        raise MissingError(f"{name}: no row is called {key!r}; `stanine score` shows all names")
     if row.fault is None and not entry.is_plain:
         row = RowPacker(entry, form, rows)(row)
     if row.fault is not None:
@@ -107,5 +107,5 @@ def _explain_row(instrument: str, responses: str, key: str) -> Explanation:
     codes = np.frombuffer(row.codes[:width], dtype=np.uint8).reshape(1, width)
     body = kernel.score(codes, kernel.columns([row.attributes])).packed()[0]
     return Explainer(document.instrument).explain(
-        row.codes, row.attributes, body, Reader(answers=True, formulas=True)
+        row.codes, row.attributes, body, ReaderRights(answers=True, formulas=True)
     )

@@ -16,7 +16,7 @@ from stanine.cli.exits import FAULTY_ROWS
 from stanine.cli.io.invitation_rows import read_invitations, write_links
 from stanine.cli.io.terminal import View, note, open_input, open_output, show
 from stanine.cli.options import DEFAULT_SERVER, Format, Key, Output, Server, Shown
-from stanine.client import Invitation, InvitationAnswer, InvitationRequest
+from stanine.client import InvitationInfo, InvitationOutcome, InvitationRequest
 
 #: Columns of the tables.
 _LISTED = ("invitation", "key", "code", "uses", "maxUses", "expiresAt", "revokedAt")
@@ -123,7 +123,7 @@ def create(
         orders = read_invitations(stream.read(), place)
     faulty = 0
 
-    def accepted(answers: Iterable[InvitationAnswer]) -> Iterator[InvitationAnswer]:
+    def accepted(answers: Iterable[InvitationOutcome]) -> Iterator[InvitationOutcome]:
         nonlocal faulty
         for answer in answers:
             if answer.problem is None:
@@ -183,6 +183,6 @@ def extend(
     show(done, view, [_row(done, _CHANGED)])
 
 
-def _row(invitation: Invitation, columns: tuple[str, ...]) -> dict[str, Any]:
+def _row(invitation: InvitationInfo, columns: tuple[str, ...]) -> dict[str, Any]:
     members = msgspec.to_builtins(invitation)
     return {column: members.get(column) for column in columns}

@@ -11,7 +11,7 @@ import msgspec
 import typer
 
 from stanine.cli.connection import connect
-from stanine.cli.exits import InvalidInputError, UnavailableError
+from stanine.cli.exits import InvalidInputError, TryAgainError
 from stanine.cli.io.terminal import View, note, read_file, show
 from stanine.cli.options import DEFAULT_SERVER, Key, Server, Shown
 from stanine.client import Stanine
@@ -77,7 +77,7 @@ def publish(
     show(published, view, [{name: getattr(each, name) for name in columns} for each in published])
     missing = [each.name for each in published if not each.indexed]
     if wait and missing:
-        raise UnavailableError(
+        raise TryAgainError(
             f"published, but not indexed within {_WAIT:.0f} s: {', '.join(missing)}; does the indexWatcher run?"
         )
 

@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from stanine.cli.connection import connect
-from stanine.cli.exits import InvalidInputError, UnavailableError
+from stanine.cli.exits import InvalidInputError, TryAgainError
 from stanine.cli.io.terminal import View, note, progress, show
 from stanine.cli.options import DEFAULT_SERVER, Key, Server, Shown
 from stanine.client import Listing, Stanine
@@ -25,7 +25,7 @@ _POLL = 0.5
 _COLUMNS = ("queue", "state", "ready", "inFlight", "delayed", "dead", "oldestSeconds", "consumers")
 
 
-class Part(StrEnum):
+class QueuePart(StrEnum):
     """The parts that can be purged."""
 
     READY = "ready"
@@ -126,15 +126,13 @@ def drain(
             found = _wait_until_drained(client, queue, wait)
     _show_one(found, view)
     if wait and not found.drained:
-        raise UnavailableError(
-            f"queue {queue} is not drained after {wait:g} s: do its consumers run?"
-        )
+        raise TryAgainError(f"queue {queue} is not drained after {wait:g} s: do its consumers run?")
 
 
 def purge(
     queue: _Queue,
     part: Annotated[
-        Part, typer.Argument(help="The part to delete. Messages in flight are not affected.")
+        QueuePart, typer.Argument(help="The part to delete. Messages in flight are not affected.")
     ],
     token: _Token = "",
     server: Server = DEFAULT_SERVER,

@@ -6,7 +6,7 @@ import msgspec
 import typer
 
 from stanine.cli.connection import connect
-from stanine.cli.exits import FAILED, UnavailableError
+from stanine.cli.exits import FAILED, TryAgainError
 from stanine.cli.io.terminal import View, note, show
 from stanine.cli.options import DEFAULT_SERVER, Key, Server, Shown
 from stanine.client.errors import NotScoredError
@@ -27,7 +27,7 @@ def result(
         try:
             found = client.results.wait_for(attempt, timeout=wait)
         except NotScoredError:
-            raise UnavailableError(f"{attempt} is not scored yet; --wait SECONDS waits") from None
+            raise TryAgainError(f"{attempt} is not scored yet; --wait SECONDS waits") from None
     scales = msgspec.to_builtins(found.scales or {})
     banded = ("band",) if any("band" in each for each in scales.values()) else ()
     names = ("raw", "valid", "items", "status", *banded)

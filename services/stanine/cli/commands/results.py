@@ -16,8 +16,7 @@ from stanine.cli.io.parquet import ParquetWriter
 from stanine.cli.io.rows import CsvWriter, NdjsonWriter
 from stanine.cli.io.terminal import note, open_output, progress
 from stanine.cli.options import DEFAULT_SERVER, Key, Output, Server
-from stanine.client import Listing
-from stanine.client import Result as AttemptResult
+from stanine.client import AttemptResult, Listing
 from stanine.domain.scoring.result import (
     ProfileResult,
     ScaleResult,

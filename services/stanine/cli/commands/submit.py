@@ -12,12 +12,12 @@ import msgspec
 import typer
 
 from stanine.cli.connection import connect
-from stanine.cli.exits import FAULTY_ROWS, NotFoundError, UnavailableError
+from stanine.cli.exits import FAULTY_ROWS, MissingError, TryAgainError
 from stanine.cli.io.responses import form_of_answer
-from stanine.cli.io.submissions import Place, Source, Submission, open_source
+from stanine.cli.io.submissions import Place, Source, SubmissionLine, open_source
 from stanine.cli.io.terminal import View, note, open_input, progress, show
 from stanine.cli.options import DEFAULT_SERVER, Key, Server, Shown
-from stanine.client import LineAnswer, Problem, Stanine, errors
+from stanine.client import AttemptOutcome, ProblemInfo, Stanine, errors
 
 
 class Accepted(msgspec.Struct, gc=False):
@@ -138,11 +138,11 @@ def send(client: Stanine, source: Source, counts: Counts) -> list[Accepted]:
 
 
 def send_all(
-    client: Stanine, instrument: str, submissions: Iterator[Submission]
-) -> Generator[tuple[Submission, LineAnswer | None], None, None]:
+    client: Stanine, instrument: str, submissions: Iterator[SubmissionLine]
+) -> Generator[tuple[SubmissionLine, AttemptOutcome | None], None, None]:
     """Yield every submission in order with its answer; None: invalid and not sent."""
     #: Submissions without an answer yet, with their line number in the request; None: not sent.
-    pending: deque[tuple[int | None, Submission]] = deque()
+    pending: deque[tuple[int | None, SubmissionLine]] = deque()
 
     def lines() -> Iterator[bytes]:
         number = 0
@@ -175,7 +175,7 @@ def _report(source: Source, place: Place, fault: str) -> None:
     note(f"{source.name}:{place.line}:{place.column or 1}: {fault}")
 
 
-def _report_problem(source: Source, place: Place, problem: Problem) -> None:
+def _report_problem(source: Source, place: Place, problem: ProblemInfo) -> None:
     column = source.column_of(problem.errors[0].pointer) if problem.errors else 0
     _report(source, Place(place.line, column), "; ".join(problem.lines()))
 
@@ -199,10 +199,10 @@ def _await(
                     counts.failed += 1
                     note(f"{named}:{one.line}:1: {result.state}: {result.reason}")
     except errors.NotFoundError as error:
-        raise NotFoundError(
+        raise MissingError(
             *error.problem.lines(), "the server's data were replaced: submit the file again"
         ) from None
     except errors.NotScoredError as error:
-        raise UnavailableError(
+        raise TryAgainError(
             f"{error}; submit the file again to wait longer, which adds nothing"
         ) from None

@@ -8,7 +8,7 @@ from typing import IO, Any
 
 from stanine.cli.exits import InvalidInputError
 from stanine.cli.options import Format
-from stanine.client import Invitation, InvitationAnswer
+from stanine.client import InvitationInfo, InvitationOutcome
 
 #: Columns of a CSV file that are not attributes.
 _MEMBERS = (
@@ -88,7 +88,9 @@ def _number(cell: str) -> int | float | str:
         return cell
 
 
-def write_links(out: IO[str], view: Format, links: Iterable[Invitation | InvitationAnswer]) -> None:
+def write_links(
+    out: IO[str], view: Format, links: Iterable[InvitationInfo | InvitationOutcome]
+) -> None:
     """Write key, id, code and link of invitations as CSV or NDJSON."""
     rows = ({column: getattr(each, column) for column in _COLUMNS} for each in links)
     if view is Format.NDJSON:

@@ -29,7 +29,7 @@ class Place(NamedTuple):
     column: int = 0
 
 
-class Submission(NamedTuple):
+class SubmissionLine(NamedTuple):
     """One line to send, or (with `fault`) an invalid one."""
 
     place: Place
@@ -60,7 +60,7 @@ class Source:
 
     def submissions(
         self, form: Callable[[], Form], on_ignored: Callable[[Sequence[str]], None]
-    ) -> Iterator[Submission]:
+    ) -> Iterator[SubmissionLine]:
         """Yield the lines to send. `form` is called for CSV, `on_ignored` with the unknown columns.
 
         Blank rows are skipped and counted; a row with a key but without answers is invalid. Raises
@@ -82,7 +82,7 @@ class Source:
 
     def _from_csv(
         self, make_form: Callable[[], Form], on_ignored: Callable[[Sequence[str]], None]
-    ) -> Iterator[Submission]:
+    ) -> Iterator[SubmissionLine]:
         sheet = Sheet(self._stream, self.name)  # errors of the file are reported without a request
         self._columns = {title: place for place, title in enumerate(sheet.header, start=1)}
         form = make_form()
@@ -93,13 +93,13 @@ class Source:
             if response.is_blank:
                 self._skip(response.line)
             elif response.fault:
-                yield Submission(
+                yield SubmissionLine(
                     Place(response.fault.line, response.fault.column), b"", response.fault.detail
                 )
             elif not response.has_answers:
-                yield Submission(Place(response.line, 1), b"", "no answers in this row")
+                yield SubmissionLine(Place(response.line, 1), b"", "no answers in this row")
             else:
-                yield Submission(
+                yield SubmissionLine(
                     Place(response.line),
                     encode(response, response.key or self._key(response.number)),
                 )
@@ -109,7 +109,7 @@ class Source:
         if len(self.blank_lines) < _LINES_NAMED:
             self.blank_lines.append(line)
 
-    def _from_ndjson(self) -> Iterator[Submission]:
+    def _from_ndjson(self) -> Iterator[SubmissionLine]:
         number = 0
         while line := self._stream.readline(LINE_LIMIT + 1):
             number += 1
@@ -123,7 +123,7 @@ class Source:
             try:
                 keyed = msgspec.json.decode(text, type=_Keyed)
             except msgspec.MsgspecError as error:
-                yield Submission(Place(number), b"", f"not an attempt in JSON: {error}")
+                yield SubmissionLine(Place(number), b"", f"not an attempt in JSON: {error}")
                 continue
             if keyed.key is None and b'"key"' not in text:
                 rest = text[1:].lstrip()
@@ -133,7 +133,7 @@ class Source:
                     + (b'"' if rest.startswith(b"}") else b'",')
                     + rest
                 )
-            yield Submission(Place(number), text)
+            yield SubmissionLine(Place(number), text)
 
 
 @contextmanager

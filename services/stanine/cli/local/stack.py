@@ -20,7 +20,7 @@ from typing import IO, Any
 
 import redis
 
-from stanine.cli.exits import CliError, InvalidInputError, UnavailableError
+from stanine.cli.exits import CliError, InvalidInputError, TryAgainError
 from stanine.cli.local import key_file
 from stanine.cli.local.processes import Child
 
@@ -270,7 +270,7 @@ class Stack:
             if child.exit_status is not None:
                 raise _died(child)
             if time.monotonic() > deadline:
-                raise UnavailableError(
+                raise TryAgainError(
                     f"{child.name} was not ready within {START_TIMEOUT:.0f} s; the end of its log:",
                     child.log_tail(),
                 )

@@ -12,12 +12,12 @@ from stanine.client.calls.lines import AnyLine
 from stanine.client.flow import Flow
 from stanine.client.records import (
     AnswerValue,
-    Attempt,
+    AttemptInfo,
+    AttemptOutcome,
+    AttemptReceipt,
+    AttemptRequest,
+    AttemptResult,
     AttributeValue,
-    LineAnswer,
-    Receipt,
-    Result,
-    StoredAttempt,
 )
 
 S = TypeVar("S", bound=waiting.SubmittedAttempt)
@@ -29,7 +29,7 @@ class AsyncAttemptsResource(AsyncResource):
     async def submit(
         self,
         instrument: str,
-        answers: Mapping[str, AnswerValue] | Attempt,
+        answers: Mapping[str, AnswerValue] | AttemptRequest,
         *,
         key: str | None = None,
         participant: str | None = None,
@@ -37,7 +37,7 @@ class AsyncAttemptsResource(AsyncResource):
         revision: int | None = None,
         language: str | None = None,
         seconds: float | None = None,
-    ) -> Receipt:
+    ) -> AttemptReceipt:
         """Submit one attempt. With the same `key` it is stored once, however often it is sent; without one a random key is made."""
         attempt = attempts.new_attempt(
             answers, key, participant, attributes, revision, language, seconds
@@ -48,7 +48,7 @@ class AsyncAttemptsResource(AsyncResource):
     async def submit_and_wait(
         self,
         instrument: str,
-        answers: Mapping[str, AnswerValue] | Attempt,
+        answers: Mapping[str, AnswerValue] | AttemptRequest,
         *,
         key: str | None = None,
         participant: str | None = None,
@@ -57,7 +57,7 @@ class AsyncAttemptsResource(AsyncResource):
         language: str | None = None,
         seconds: float | None = None,
         timeout: float = 60.0,  # noqa: ASYNC109 - how long the server is asked, as in the sync client
-    ) -> Result:
+    ) -> AttemptResult:
         """Submit one attempt and return its result. Raises NotScoredError after `timeout` seconds; the attempt is stored then."""
         attempt = attempts.new_attempt(
             answers, key, participant, attributes, revision, language, seconds
@@ -72,7 +72,7 @@ class AsyncAttemptsResource(AsyncResource):
         lines: Iterable[AnyLine] | AsyncIterable[AnyLine],
         *,
         requests_at_once: int = bulk.REQUESTS_AT_ONCE,
-    ) -> AsyncGenerator[LineAnswer, None]:
+    ) -> AsyncGenerator[AttemptOutcome, None]:
         """Submit many attempts, each with a key; yield their answers in the order of `lines`."""
         return send_lines(self._client, attempts.BULK, instrument, lines, requests_at_once)
 
@@ -82,14 +82,14 @@ class AsyncAttemptsResource(AsyncResource):
         submitted: Iterable[S],
         *,
         timeout: float = 120.0,  # noqa: ASYNC109 - as above
-    ) -> AsyncIterator[tuple[S, Result]]:
+    ) -> AsyncIterator[tuple[S, AttemptResult]]:
         """Yield the results of attempts (receipts or line answers) when available."""
         follower = waiting.ResultFollower(self._client.context, instrument, submitted)
         while follower.follows:
             for found in await self._client.run(follower.look()):
                 yield found
 
-        async def flows() -> AsyncIterator[Flow[tuple[S, Result]]]:
+        async def flows() -> AsyncIterator[Flow[tuple[S, AttemptResult]]]:
             for each in follower.left.values():
                 yield follower.ask(each, timeout)
 
@@ -97,7 +97,7 @@ class AsyncAttemptsResource(AsyncResource):
             async for found in results:
                 yield found
 
-    async def get(self, attempt: str, *, quality: bool = False) -> StoredAttempt:
+    async def get(self, attempt: str, *, quality: bool = False) -> AttemptInfo:
         """Return an attempt as it was answered; `quality`: with figures about how it was filled in."""
         return await self._client.call(attempts.read(attempt, quality=quality))
 

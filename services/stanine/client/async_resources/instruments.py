@@ -9,11 +9,11 @@ from stanine.client.calls import instruments
 from stanine.client.listing import ListReader
 from stanine.client.messages import JSON
 from stanine.client.records import (
-    Form,
-    InstrumentSummary,
+    FormInfo,
+    InstrumentInfo,
     InstrumentText,
     Publication,
-    Scales,
+    ScalesInfo,
 )
 
 
@@ -22,7 +22,7 @@ class AsyncInstrumentsResource(AsyncResource):
 
     def list(
         self, *, after: str = "", page_size: int = instruments.PAGE
-    ) -> AsyncListing[InstrumentSummary]:
+    ) -> AsyncListing[InstrumentInfo]:
         """List the instruments that the key reaches, by name."""
         return AsyncListing(
             self._client,
@@ -40,13 +40,13 @@ class AsyncInstrumentsResource(AsyncResource):
 
     async def form(
         self, name: str, *, revision: int | None = None, language: str | None = None
-    ) -> Form:
+    ) -> FormInfo:
         """Return what a participant may see: items and options, no scales; in `language` as far as it has such texts."""
         return await self._client.call(instruments.form(name, revision, language))
 
     async def scales(
         self, name: str, *, revision: int | None = None, language: str | None = None
-    ) -> Scales:
+    ) -> ScalesInfo:
         """Return what scores can be and mean: titles, ranges, bands; in `language` as far as it has such texts."""
         return await self._client.call(instruments.scales(name, revision, language))
 

@@ -9,8 +9,8 @@ from stanine.client.calls import invitations
 from stanine.client.calls.lines import AnyLine
 from stanine.client.listing import ListReader, OnHistoryChange
 from stanine.client.records import (
-    Invitation,
-    InvitationAnswer,
+    InvitationInfo,
+    InvitationOutcome,
     InvitationPreview,
     InvitationRequest,
     ResultsRelease,
@@ -22,7 +22,7 @@ class AsyncInvitationsResource(AsyncResource):
 
     async def create(
         self, instrument: str, invitation: InvitationRequest | None = None
-    ) -> Invitation:
+    ) -> InvitationInfo:
         """Create an invitation. With the same key it is created once; without one a random key is made."""
         return await self._client.call(
             invitations.create(instrument, invitation or InvitationRequest())
@@ -34,7 +34,7 @@ class AsyncInvitationsResource(AsyncResource):
         lines: Iterable[AnyLine] | AsyncIterable[AnyLine],
         *,
         requests_at_once: int = bulk.REQUESTS_AT_ONCE,
-    ) -> AsyncGenerator[InvitationAnswer, None]:
+    ) -> AsyncGenerator[InvitationOutcome, None]:
         """Create many invitations, each with a key; yield their answers in the order of `lines`."""
         return send_lines(self._client, invitations.BULK, instrument, lines, requests_at_once)
 
@@ -45,7 +45,7 @@ class AsyncInvitationsResource(AsyncResource):
         after: str = "",
         on_history_change: OnHistoryChange = "raise",
         page_size: int = invitations.PAGE,
-    ) -> AsyncListing[Invitation]:
+    ) -> AsyncListing[InvitationInfo]:
         """List an instrument's invitations in the order of their creation, with their codes."""
         reader = ListReader(
             self._client.context,
@@ -56,11 +56,13 @@ class AsyncInvitationsResource(AsyncResource):
         )
         return AsyncListing(self._client, reader)
 
-    async def revoke(self, instrument: str, invitation: str) -> Invitation:
+    async def revoke(self, instrument: str, invitation: str) -> InvitationInfo:
         """Revoke an invitation; open sessions continue."""
         return await self._client.call(invitations.revoke(instrument, invitation))
 
-    async def extend(self, instrument: str, invitation: str, expires_at: str | None) -> Invitation:
+    async def extend(
+        self, instrument: str, invitation: str, expires_at: str | None
+    ) -> InvitationInfo:
         """Change when an invitation expires (RFC 3339); None: never."""
         return await self._client.call(invitations.extend(instrument, invitation, expires_at))
 
@@ -73,5 +75,5 @@ class AsyncInvitationsResource(AsyncResource):
         return await self._client.call(invitations.release(instrument, released=released))
 
 
-def _id_of(invitation: Invitation) -> str:
+def _id_of(invitation: InvitationInfo) -> str:
     return invitation.invitation

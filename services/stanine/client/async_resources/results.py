@@ -5,7 +5,7 @@ from stanine.client.async_resources.base import AsyncListing, AsyncResource
 from stanine.client.calls import results
 from stanine.client.listing import ListReader, OnHistoryChange
 from stanine.client.records import (
-    Result,
+    AttemptResult,
     ResultExplanation,
 )
 
@@ -15,7 +15,7 @@ class AsyncResultsResource(AsyncResource):
 
     async def get(
         self, attempt: str, *, token: str | None = None, wait: float = 0.0, quality: bool = False
-    ) -> Result | None:
+    ) -> AttemptResult | None:
         """Return an attempt's result; None: it is not scored yet. `token`: the attempt's own. `wait`: seconds to wait for it, 0 to 30.
 
         `quality`: with figures about how it was filled in; not with a token.
@@ -28,7 +28,7 @@ class AsyncResultsResource(AsyncResource):
         *,
         token: str | None = None,
         timeout: float = 60.0,  # noqa: ASYNC109 - as above
-    ) -> Result:
+    ) -> AttemptResult:
         """Wait for an attempt's result. Raises NotScoredError after `timeout` seconds."""
         return await self._client.run(
             waiting.wait_for_result(self._client.context, attempt, token, timeout)
@@ -46,7 +46,7 @@ class AsyncResultsResource(AsyncResource):
         on_history_change: OnHistoryChange = "raise",
         page_size: int = results.PAGE,
         quality: bool = False,
-    ) -> AsyncListing[Result]:
+    ) -> AsyncListing[AttemptResult]:
         """List an instrument's results in commit order."""
         context = self._client.context
         reader = ListReader(
@@ -66,7 +66,7 @@ class AsyncResultsResource(AsyncResource):
         on_history_change: OnHistoryChange = "raise",
         page_size: int = results.PAGE,
         quality: bool = False,
-    ) -> AsyncListing[Result]:
+    ) -> AsyncListing[AttemptResult]:
         """List a participant's results, of the instruments that the key can access.
 
         Otherwise as `list`.
@@ -82,5 +82,5 @@ class AsyncResultsResource(AsyncResource):
         return AsyncListing(self._client, reader)
 
 
-def _attempt_of(result: Result) -> str:
+def _attempt_of(result: AttemptResult) -> str:
     return result.attempt

@@ -7,9 +7,9 @@ from stanine.client.calls import sessions
 from stanine.client.records import (
     AnswerValue,
     AttributeValue,
-    Form,
-    Session,
+    FormInfo,
     SessionExtended,
+    SessionInfo,
     SessionRequest,
     SessionSaved,
     SessionSubmitted,
@@ -26,16 +26,16 @@ class AsyncSessionsResource(AsyncResource):
         request: SessionRequest | None = None,
         *,
         code: str | None = None,
-    ) -> Session:
+    ) -> SessionInfo:
         """Open a session; the answer has its token and its form."""
         request = request or SessionRequest()
         return await self._client.call(sessions.open_session(instrument, request, code))
 
-    async def get(self, session: str, *, token: str) -> Session:
+    async def get(self, session: str, *, token: str) -> SessionInfo:
         """Return a session with its answers. `token`: the session's own."""
         return await self._client.call(sessions.read(session, token))
 
-    async def form(self, session: str, *, token: str) -> Form:
+    async def form(self, session: str, *, token: str) -> FormInfo:
         """Return the form of a session in its language."""
         return await self._client.call(sessions.form(session, token))
 

@@ -1,4 +1,4 @@
 """Calls of the API, one module per resource.
 
-Each function returns a `Call` with request and decoder.
+Each function returns an `ApiCall` with request and decoder.
 """

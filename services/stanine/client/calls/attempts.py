@@ -6,35 +6,35 @@ from collections.abc import Mapping
 import msgspec
 
 from stanine.client.calls.lines import BulkRoute
-from stanine.client.messages import Call, Reply, call, json_call, key_header, query, reader
+from stanine.client.messages import ApiCall, Reply, call, json_call, key_header, query, reader
 from stanine.client.records import (
     AnswerValue,
-    Attempt,
+    AttemptInfo,
+    AttemptOutcome,
+    AttemptReceipt,
+    AttemptRequest,
+    AttemptResult,
     AttributeValue,
-    LineAnswer,
-    Receipt,
-    Result,
-    StoredAttempt,
 )
 
-_read_receipt = reader(Receipt)
-_read_result = reader(Result)
+_read_receipt = reader(AttemptReceipt)
+_read_result = reader(AttemptResult)
 
 
 def new_attempt(
-    answers: Mapping[str, AnswerValue] | Attempt,
+    answers: Mapping[str, AnswerValue] | AttemptRequest,
     key: str | None = None,
     participant: str | None = None,
     attributes: Mapping[str, AttributeValue] | None = None,
     revision: int | None = None,
     language: str | None = None,
     seconds: float | None = None,
-) -> Attempt:
+) -> AttemptRequest:
     """Return an attempt with a key: the caller's, or a random one for idempotent retries.
 
     Raises ValueError if `answers` is an Attempt and another argument is given.
     """
-    if isinstance(answers, Attempt):
+    if isinstance(answers, AttemptRequest):
         others = (key, participant, attributes, revision, language, seconds)
         if any(each is not None for each in others):
             raise ValueError("an Attempt holds key, participant, attributes and the rest itself")
@@ -43,7 +43,7 @@ def new_attempt(
             if answers.key is not None
             else msgspec.structs.replace(answers, key=uuid.uuid4().hex)
         )
-    return Attempt(
+    return AttemptRequest(
         answers,
         uuid.uuid4().hex if key is None else key,
         revision,
@@ -54,7 +54,9 @@ def new_attempt(
     )
 
 
-def submit(instrument: str, attempt: Attempt, wait: float) -> Call[tuple[Receipt, Result | None]]:
+def submit(
+    instrument: str, attempt: AttemptRequest, wait: float
+) -> ApiCall[tuple[AttemptReceipt, AttemptResult | None]]:
     """Submit an attempt with a key.
 
     The answer includes the result if it is scored within `wait` seconds.
@@ -64,7 +66,7 @@ def submit(instrument: str, attempt: Attempt, wait: float) -> Call[tuple[Receipt
     if headers:
         attempt = msgspec.structs.replace(attempt, key=None)
 
-    def decode(reply: Reply) -> tuple[Receipt, Result | None]:
+    def decode(reply: Reply) -> tuple[AttemptReceipt, AttemptResult | None]:
         result = _read_result(reply) if reply.status == 200 else None
         return msgspec.structs.replace(_read_receipt(reply), key=key), result
 
@@ -74,27 +76,29 @@ def submit(instrument: str, attempt: Attempt, wait: float) -> Call[tuple[Receipt
     )  # fmt: skip
 
 
-def _is_accepted(answer: LineAnswer) -> bool:
+def _is_accepted(answer: AttemptOutcome) -> bool:
     return bool(answer.attempt and answer.token)
 
 
 #: Submission of many attempts.
 BULK = BulkRoute(
-    "/v1/instruments/{name}/attempts:bulk", msgspec.json.Decoder(LineAnswer).decode, _is_accepted
+    "/v1/instruments/{name}/attempts:bulk",
+    msgspec.json.Decoder(AttemptOutcome).decode,
+    _is_accepted,
 )
 
 
-def read(attempt: str, *, quality: bool = False) -> Call[StoredAttempt]:
+def read(attempt: str, *, quality: bool = False) -> ApiCall[AttemptInfo]:
     """Read an attempt as it was answered."""
     return call(
         "GET",
         "/v1/attempts/{id}",
-        reader(StoredAttempt),
+        reader(AttemptInfo),
         {"id": attempt},
         query=query(include="quality" if quality else None),
     )
 
 
-def erase(attempt: str) -> Call[None]:
+def erase(attempt: str) -> ApiCall[None]:
     """Erase an attempt."""
     return call("DELETE", "/v1/attempts/{id}", lambda _: None, {"id": attempt})

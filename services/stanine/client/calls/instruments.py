@@ -7,14 +7,14 @@ from typing import Any
 import msgspec
 
 from stanine.client.errors import UnexpectedAnswerError
-from stanine.client.messages import JSON, Call, Reply, call, query, reader
+from stanine.client.messages import JSON, ApiCall, Reply, call, query, reader
 from stanine.client.records import (
-    Form,
-    InstrumentSummary,
+    FormInfo,
+    InstrumentInfo,
     InstrumentText,
     Page,
     Publication,
-    Scales,
+    ScalesInfo,
 )
 
 #: Instruments per page: the API's maximum.
@@ -32,7 +32,7 @@ def publish(
     *,
     only_new: bool,
     wait: float,
-) -> Call[Publication]:
+) -> ApiCall[Publication]:
     """Publish a document.
 
     `if_match`: an ETag, a digest, or `*`; `only_new`: fail if the name exists.
@@ -62,7 +62,7 @@ def publish(
     )
 
 
-def read(name: str, revision: int | None, known: InstrumentText | None) -> Call[InstrumentText]:
+def read(name: str, revision: int | None, known: InstrumentText | None) -> ApiCall[InstrumentText]:
     """Read a document; return `known` if it is unchanged."""
 
     def decode(reply: Reply) -> InstrumentText:
@@ -88,41 +88,41 @@ def read(name: str, revision: int | None, known: InstrumentText | None) -> Call[
     )
 
 
-def form(name: str, revision: int | None, language: str | None) -> Call[Form]:
+def form(name: str, revision: int | None, language: str | None) -> ApiCall[FormInfo]:
     """Read what a participant may see."""
     return call(
         "GET",
         "/v1/instruments/{name}/form",
-        reader(Form),
+        reader(FormInfo),
         {"name": name},
         query=query(revision=revision, language=language),
     )
 
 
-def scales(name: str, revision: int | None, language: str | None) -> Call[Scales]:
+def scales(name: str, revision: int | None, language: str | None) -> ApiCall[ScalesInfo]:
     """Read what scores can be and mean."""
     return call(
         "GET",
         "/v1/instruments/{name}/scales",
-        reader(Scales),
+        reader(ScalesInfo),
         {"name": name},
         query=query(revision=revision, language=language),
     )
 
 
-def page(after: str, limit: int) -> Call[Page[InstrumentSummary]]:
+def page(after: str, limit: int) -> ApiCall[Page[InstrumentInfo]]:
     """Read a page of the instruments that the key can access, by name."""
     return call(
         "GET",
         "/v1/instruments",
-        reader(Page[InstrumentSummary]),
+        reader(Page[InstrumentInfo]),
         query=query(after=after, limit=limit),
     )
 
 
 def ask_whether_indexed(
-    published: Call[Publication], digest: str, wait: float
-) -> Call[Publication]:
+    published: ApiCall[Publication], digest: str, wait: float
+) -> ApiCall[Publication]:
     """Return the call that publishes the same document if it is still the newest.
 
     It changes nothing.

@@ -6,10 +6,10 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from stanine.client.messages import NDJSON, Call, Reply, call
-from stanine.client.records import ClientRecord, InvitationAnswer, LineAnswer
+from stanine.client.messages import NDJSON, ApiCall, Reply, call
+from stanine.client.records import AttemptOutcome, ClientRecord, InvitationOutcome
 
-Answer = TypeVar("Answer", LineAnswer, InvitationAnswer)
+Answer = TypeVar("Answer", AttemptOutcome, InvitationOutcome)
 
 #: A line: a record, a mapping, or JSON.
 AnyLine = ClientRecord | Mapping[str, object] | bytes | str
@@ -28,7 +28,7 @@ class BulkRoute(Generic[Answer]):
     #: Whether the answer to an accepted line has all its members.
     is_complete: Callable[[Answer], bool]
 
-    def request(self, instrument: str, body: bytes) -> Call[None]:
+    def request(self, instrument: str, body: bytes) -> ApiCall[None]:
         """Return the call that sends lines; its answer is read as a stream, not by `decode` of the call."""
         return call(
             "POST",

@@ -2,20 +2,20 @@
 
 from collections.abc import Mapping
 
-from stanine.client.messages import Call, Reply, call, json_call, reader
+from stanine.client.messages import ApiCall, Reply, call, json_call, reader
 from stanine.client.records import ConfigChange, ConfigInfo, ConfigRevision, Page, TokensRotated
 
 _read_history = reader(Page[ConfigRevision])
 
 
-def read_config() -> Call[ConfigInfo]:
+def read_config() -> ApiCall[ConfigInfo]:
     """Read the configuration."""
     return call("GET", "/v1/config", reader(ConfigInfo))
 
 
 def change_config(
     settings: Mapping[str, int | str | None], revision: int | None
-) -> Call[ConfigChange]:
+) -> ApiCall[ConfigChange]:
     """Change settings.
 
     With `revision` it is not retried: after a lost answer a retry would conflict with its own change.
@@ -28,7 +28,7 @@ def change_config(
     )
 
 
-def config_history() -> Call[list[ConfigRevision]]:
+def config_history() -> ApiCall[list[ConfigRevision]]:
     """Read the stored revisions, newest first."""
 
     def decode(reply: Reply) -> list[ConfigRevision]:
@@ -37,14 +37,14 @@ def config_history() -> Call[list[ConfigRevision]]:
     return call("GET", "/v1/config/history", decode)
 
 
-def roll_back_config(revision: int) -> Call[ConfigChange]:
+def roll_back_config(revision: int) -> ApiCall[ConfigChange]:
     """Restore the values of an earlier revision."""
     return json_call(
         "POST", "/v1/config:rollback", reader(ConfigChange), body={"revision": revision}
     )
 
 
-def rotate_tokens(keep_seconds: int, keep_links_seconds: int | None) -> Call[TokensRotated]:
+def rotate_tokens(keep_seconds: int, keep_links_seconds: int | None) -> ApiCall[TokensRotated]:
     """Create a new secret.
 
     A retry after a lost answer creates another one; the one in between expires as earlier secrets do.

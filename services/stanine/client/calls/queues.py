@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Literal
 
-from stanine.client.messages import JSON, Call, Reply, call, json_call, query, reader
+from stanine.client.messages import JSON, ApiCall, Reply, call, json_call, query, reader
 from stanine.client.records import DeadLetterInfo, OrderDone, Page, QueueInfo
 
 #: Dead letters per page: the API's maximum.
@@ -16,7 +16,7 @@ _read_queues = reader(Page[QueueInfo])
 Order = Literal["requeue", "delete"]
 
 
-def every() -> Call[list[QueueInfo]]:
+def every() -> ApiCall[list[QueueInfo]]:
     """Read all queues."""
 
     def decode(reply: Reply) -> list[QueueInfo]:
@@ -25,12 +25,12 @@ def every() -> Call[list[QueueInfo]]:
     return call("GET", "/v1/queues", decode)
 
 
-def read(queue: str) -> Call[QueueInfo]:
+def read(queue: str) -> ApiCall[QueueInfo]:
     """Read one queue."""
     return call("GET", "/v1/queues/{queue}", reader(QueueInfo), {"queue": queue})
 
 
-def set_state(queue: str, verb: Literal["pause", "resume", "drain"]) -> Call[QueueInfo]:
+def set_state(queue: str, verb: Literal["pause", "resume", "drain"]) -> ApiCall[QueueInfo]:
     """Pause, resume or drain a queue."""
     return call(
         "POST",
@@ -43,7 +43,7 @@ def set_state(queue: str, verb: Literal["pause", "resume", "drain"]) -> Call[Que
 
 def purge(
     queue: str, part: Literal["ready", "delayed", "dead"], token: str | None
-) -> Call[OrderDone]:
+) -> ApiCall[OrderDone]:
     """Delete a part of a queue, idempotently."""
     order = {"part": part, "token": token or uuid.uuid4().hex}
     return json_call(
@@ -53,20 +53,20 @@ def purge(
 
 def dead_page(
     queue: str, after: str, limit: int, reason: str | None, actor: str | None
-) -> Call[Page[DeadLetterInfo]]:
+) -> ApiCall[Page[DeadLetterInfo]]:
     """Read a page of dead letters."""
     chosen = query(after=after, limit=limit, reason=reason, actor=actor)
     return call("GET", _DEAD, reader(Page[DeadLetterInfo]), {"queue": queue}, query=chosen)
 
 
-def dead_letter(queue: str, letter: str) -> Call[DeadLetterInfo]:
+def dead_letter(queue: str, letter: str) -> ApiCall[DeadLetterInfo]:
     """Read one dead letter."""
     return call(
         "GET", f"{_DEAD}/{{letter}}", reader(DeadLetterInfo), {"queue": queue, "letter": letter}
     )
 
 
-def delete_dead_letter(queue: str, letter: str) -> Call[OrderDone]:
+def delete_dead_letter(queue: str, letter: str) -> ApiCall[OrderDone]:
     """Delete one dead letter. Not retried: after a lost answer a retry would fail as not found."""
     names = {"queue": queue, "letter": letter}
     return call("DELETE", f"{_DEAD}/{{letter}}", reader(OrderDone), names, repeatable=False)
@@ -81,7 +81,7 @@ def order_dead(
     token: str | None,
     *,
     everything: bool,
-) -> Call[OrderDone]:
+) -> ApiCall[OrderDone]:
     """Requeue or delete dead letters: by ids, all, or all of a reason and an actor.
 
     Idempotent: by ids, otherwise by token. Raises ValueError for an ambiguous selection.

@@ -1,22 +1,22 @@
 """Calls that read results: of one attempt, of an instrument, of a participant. Used by the resource `results` and by `waiting`."""
 
-from stanine.client.messages import Call, Reply, call, query, reader
-from stanine.client.records import Page, Result, ResultExplanation
+from stanine.client.messages import ApiCall, Reply, call, query, reader
+from stanine.client.records import AttemptResult, Page, ResultExplanation
 
 #: Results per page: the API's maximum.
 PAGE = 1_000
 
-_read_result = reader(Result)
+_read_result = reader(AttemptResult)
 _read_explanation = reader(ResultExplanation)
-_read_page = reader(Page[Result])
+_read_page = reader(Page[AttemptResult])
 
 
 def of_attempt(
     attempt: str, token: str | None, wait: float, *, quality: bool = False
-) -> Call[Result | None]:
+) -> ApiCall[AttemptResult | None]:
     """Read an attempt's result; None: it is not scored yet."""
 
-    def decode(reply: Reply) -> Result | None:
+    def decode(reply: Reply) -> AttemptResult | None:
         return None if reply.status == 202 else _read_result(reply)
 
     return call(
@@ -30,7 +30,7 @@ def of_attempt(
     )
 
 
-def explanation(attempt: str) -> Call[ResultExplanation | None]:
+def explanation(attempt: str) -> ApiCall[ResultExplanation | None]:
     """Read the steps of an attempt's scores; None: it is not scored yet."""
 
     def decode(reply: Reply) -> ResultExplanation | None:
@@ -41,7 +41,7 @@ def explanation(attempt: str) -> Call[ResultExplanation | None]:
 
 def of_instrument(
     name: str, after: str, limit: int, *, quality: bool = False
-) -> Call[Page[Result]]:
+) -> ApiCall[Page[AttemptResult]]:
     """Read a page of an instrument's results, in the order of their commits."""
     return call(
         "GET",
@@ -54,7 +54,7 @@ def of_instrument(
 
 def of_participant(
     participant: str, after: str, limit: int, *, quality: bool = False
-) -> Call[Page[Result]]:
+) -> ApiCall[Page[AttemptResult]]:
     """Read a page of a participant's results, of the instruments that the key reaches."""
     route = "/v1/participants/{id}/results"
     return call(

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 
 import msgspec
 
-from stanine.client.messages import JSON, Call, call, json_call, key_header, query, reader
+from stanine.client.messages import JSON, ApiCall, call, json_call, key_header, query, reader
 from stanine.client.records import (
     AnswerValue,
     AttributeValue,
     ErasedCounts,
-    Form,
-    Session,
+    FormInfo,
     SessionExtended,
+    SessionInfo,
     SessionRequest,
     SessionSaved,
     SessionSubmitted,
@@ -24,7 +24,9 @@ _ERASURE_SECONDS = 45.0
 _ONE = "/v1/sessions/{id}"
 
 
-def open_session(instrument: str, request: SessionRequest, code: str | None) -> Call[Session]:
+def open_session(
+    instrument: str, request: SessionRequest, code: str | None
+) -> ApiCall[SessionInfo]:
     """Open a session, by the client's key or by a code. Without a key it gets a random one, for idempotent retries.
 
     Raises ValueError for a code with a key that no header can hold.
@@ -39,7 +41,7 @@ def open_session(instrument: str, request: SessionRequest, code: str | None) -> 
     return json_call(
         "POST",
         "/v1/instruments/{name}/sessions",
-        reader(Session),
+        reader(SessionInfo),
         {"name": instrument},
         body=request,
         headers=headers,
@@ -47,14 +49,14 @@ def open_session(instrument: str, request: SessionRequest, code: str | None) -> 
     )
 
 
-def read(session: str, token: str) -> Call[Session]:
+def read(session: str, token: str) -> ApiCall[SessionInfo]:
     """Read a session."""
-    return call("GET", _ONE, reader(Session), {"id": session}, token=token)
+    return call("GET", _ONE, reader(SessionInfo), {"id": session}, token=token)
 
 
-def form(session: str, token: str) -> Call[Form]:
+def form(session: str, token: str) -> ApiCall[FormInfo]:
     """Read the form of a session in its language."""
-    return call("GET", f"{_ONE}/form", reader(Form), {"id": session}, token=token)
+    return call("GET", f"{_ONE}/form", reader(FormInfo), {"id": session}, token=token)
 
 
 def save(
@@ -64,7 +66,7 @@ def save(
     answers: Mapping[str, AnswerValue] | None,
     attributes: Mapping[str, AttributeValue] | None,
     page: int,
-) -> Call[SessionSaved]:
+) -> ApiCall[SessionSaved]:
     """Merge answers and attributes into a session; idempotent by `seq`."""
     order = {
         "seq": seq,
@@ -75,7 +77,7 @@ def save(
     return json_call("PATCH", _ONE, reader(SessionSaved), {"id": session}, body=order, token=token)
 
 
-def submit(session: str, token: str, wait: float) -> Call[SessionSubmitted]:
+def submit(session: str, token: str, wait: float) -> ApiCall[SessionSubmitted]:
     """Submit a session."""
     return call(
         "POST",
@@ -89,7 +91,7 @@ def submit(session: str, token: str, wait: float) -> Call[SessionSubmitted]:
     )
 
 
-def withdraw(session: str, token: str) -> Call[SessionWithdrawn]:
+def withdraw(session: str, token: str) -> ApiCall[SessionWithdrawn]:
     """Withdraw a session; idempotent."""
     return call(
         "POST",
@@ -101,7 +103,7 @@ def withdraw(session: str, token: str) -> Call[SessionWithdrawn]:
     )
 
 
-def extend(session: str, time_limit_seconds: int) -> Call[SessionExtended]:
+def extend(session: str, time_limit_seconds: int) -> ApiCall[SessionExtended]:
     """Extend the time limit of a session, by the client's key."""
     return json_call(
         "POST",
@@ -112,7 +114,7 @@ def extend(session: str, time_limit_seconds: int) -> Call[SessionExtended]:
     )
 
 
-def erase_participant(participant: str) -> Call[ErasedCounts]:
+def erase_participant(participant: str) -> ApiCall[ErasedCounts]:
     """Erase all data of a participant; idempotent."""
     return call(
         "POST",

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
-from stanine.client.errors import Problem
+from stanine.client.errors import ProblemInfo
 from stanine.client.records.base import PersonRecord
 
 AnswerValue = int | float | str | Sequence[str] | None
 AttributeValue = int | float | str | None
 
 
-class Attempt(PersonRecord, frozen=True):
+class AttemptRequest(PersonRecord, frozen=True):
     """One attempt to submit."""
 
     #: Option values by item id, as in the form. None, NaN and missing items count as not answered.
@@ -27,7 +27,7 @@ class Attempt(PersonRecord, frozen=True):
     seconds: float | None = None
 
 
-class Receipt(PersonRecord, frozen=True):
+class AttemptReceipt(PersonRecord, frozen=True):
     """An accepted submission."""
 
     attempt: str
@@ -41,7 +41,7 @@ class Receipt(PersonRecord, frozen=True):
     key: str = ""
 
 
-class LineAnswer(PersonRecord, frozen=True):
+class AttemptOutcome(PersonRecord, frozen=True):
     """The answer to one line of a bulk submission: an attempt with its token, or a problem."""
 
     #: The line's place in the input, from 1; blank lines count.
@@ -52,10 +52,10 @@ class LineAnswer(PersonRecord, frozen=True):
     attempt: str | None = None
     token: str | None = None
     repeated: bool = False
-    problem: Problem | None = None
+    problem: ProblemInfo | None = None
 
 
-class AttemptQuality(PersonRecord, frozen=True):
+class QualityInfo(PersonRecord, frozen=True):
     """Figures about how an attempt was filled in."""
 
     #: Items that were shown, and how many of them have no answer or one that is declared missing.
@@ -68,7 +68,7 @@ class AttemptQuality(PersonRecord, frozen=True):
     seconds: float | None = None
 
 
-class StoredAttempt(PersonRecord, frozen=True):
+class AttemptInfo(PersonRecord, frozen=True):
     """An attempt as submitted."""
 
     attempt: str
@@ -85,4 +85,4 @@ class StoredAttempt(PersonRecord, frozen=True):
     language: str | None = None
     seconds: float | None = None
     #: If it was asked for.
-    quality: AttemptQuality | None = None
+    quality: QualityInfo | None = None

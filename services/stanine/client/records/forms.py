@@ -5,7 +5,7 @@ import msgspec
 from stanine.client.records.base import ClientRecord
 
 
-class FormOption(ClientRecord, frozen=True):
+class OptionInfo(ClientRecord, frozen=True):
     """An option of an item."""
 
     value: int | float | str
@@ -14,7 +14,7 @@ class FormOption(ClientRecord, frozen=True):
     exclusive: bool = False
 
 
-class FormItem(ClientRecord, frozen=True):
+class ItemInfo(ClientRecord, frozen=True):
     """An item; the members after `options` are there for the types and items that have them."""
 
     id: str
@@ -22,7 +22,7 @@ class FormItem(ClientRecord, frozen=True):
     #: Choice, Number, Multiple, Ranking, Text or Date.
     type: str
     #: Of a Choice, Multiple or Ranking.
-    options: list[FormOption] = msgspec.field(default_factory=list)
+    options: list[OptionInfo] = msgspec.field(default_factory=list)
     required: bool = False
     #: The column of response files, if it is not named by the id.
     column: str | None = None
@@ -46,7 +46,7 @@ class FormItem(ClientRecord, frozen=True):
     multiline: bool = False
 
 
-class FormAttribute(ClientRecord, frozen=True):
+class AttributeInfo(ClientRecord, frozen=True):
     """An attribute of participants."""
 
     id: str
@@ -59,7 +59,7 @@ class FormAttribute(ClientRecord, frozen=True):
     required: bool = False
 
 
-class FormSection(ClientRecord, frozen=True):
+class SectionInfo(ClientRecord, frozen=True):
     """Items that are shown together."""
 
     id: str
@@ -71,26 +71,26 @@ class FormSection(ClientRecord, frozen=True):
     time_limit_seconds: int | None = None
 
 
-class FormLayout(ClientRecord, frozen=True):
+class LayoutInfo(ClientRecord, frozen=True):
     """How pages show the items."""
 
     items_per_page: int
 
 
-class Form(ClientRecord, frozen=True):
+class FormInfo(ClientRecord, frozen=True):
     """A form as participants see it."""
 
     name: str
     revision: int
     form: int
     title: str
-    attributes: list[FormAttribute]
-    items: list[FormItem]
+    attributes: list[AttributeInfo]
+    items: list[ItemInfo]
     language: str | None = None
     #: The languages that the document has its texts in.
     languages: list[str] | None = None
     instructions: str | None = None
     duration_minutes: int | float | None = None
     time_limit_seconds: int | None = None
-    layout: FormLayout | None = None
-    sections: list[FormSection] | None = None
+    layout: LayoutInfo | None = None
+    sections: list[SectionInfo] | None = None

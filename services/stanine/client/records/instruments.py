@@ -7,7 +7,7 @@ import msgspec
 from stanine.client.records.base import ClientRecord
 
 
-class InstrumentSummary(ClientRecord, frozen=True):
+class InstrumentInfo(ClientRecord, frozen=True):
     """An instrument in a list: its newest revision."""
 
     name: str
@@ -53,7 +53,7 @@ class Publication(ClientRecord, frozen=True):
     warning_count: int = 0
 
 
-class Band(ClientRecord, frozen=True):
+class BandInfo(ClientRecord, frozen=True):
     """A band: it begins at `from_`, or just above `above`; the lowest has neither."""
 
     id: str
@@ -63,7 +63,7 @@ class Band(ClientRecord, frozen=True):
     above: float | None = None
 
 
-class Scale(ClientRecord, frozen=True):
+class ScaleInfo(ClientRecord, frozen=True):
     """What a scale's scores can be, and what they are called."""
 
     id: str
@@ -76,19 +76,19 @@ class Scale(ClientRecord, frozen=True):
     standard: list[str] | None = None
     #: The norm groups, in the order in which they are tried.
     norms: list[str] | None = None
-    bands: list[Band] | None = None
+    bands: list[BandInfo] | None = None
     #: Instead of `bands`, by group.
-    bands_by_group: dict[str, list[Band]] | None = None
+    bands_by_group: dict[str, list[BandInfo]] | None = None
 
 
-class ProfileText(ClientRecord, frozen=True):
+class ProfileTextInfo(ClientRecord, frozen=True):
     """What a code of a profile is called."""
 
     label: str | None = None
     text: str | None = None
 
 
-class Profile(ClientRecord, frozen=True):
+class ProfileInfo(ClientRecord, frozen=True):
     """The `top` highest of several scales."""
 
     id: str
@@ -96,17 +96,17 @@ class Profile(ClientRecord, frozen=True):
     top: int
     ties: str
     title: str | None = None
-    texts: dict[str, ProfileText] | None = None
+    texts: dict[str, ProfileTextInfo] | None = None
 
 
-class Scales(ClientRecord, frozen=True):
+class ScalesInfo(ClientRecord, frozen=True):
     """What may be read of the scales of a revision: no keys, points or formulas."""
 
     name: str
     revision: int
     form: int
     title: str
-    scales: list[Scale]
-    profiles: list[Profile]
+    scales: list[ScaleInfo]
+    profiles: list[ProfileInfo]
     language: str | None = None
     languages: list[str] | None = None

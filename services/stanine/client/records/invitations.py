@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from stanine.client.errors import Problem
+from stanine.client.errors import ProblemInfo
 from stanine.client.records.attempts import AttributeValue
 from stanine.client.records.base import ClientRecord, PersonRecord
 
@@ -32,7 +32,7 @@ class InvitationRequest(PersonRecord, frozen=True):
     max_uses: int | None = None
 
 
-class Invitation(PersonRecord, frozen=True):
+class InvitationInfo(PersonRecord, frozen=True):
     """An invitation with its code and link."""
 
     invitation: str
@@ -57,7 +57,7 @@ class Invitation(PersonRecord, frozen=True):
     repeated: bool = False
 
 
-class InvitationAnswer(PersonRecord, frozen=True):
+class InvitationOutcome(PersonRecord, frozen=True):
     """The answer to one line of a bulk creation: an invitation, or a problem."""
 
     #: The line's place in the input, from 1; blank lines count.
@@ -68,7 +68,7 @@ class InvitationAnswer(PersonRecord, frozen=True):
     invitation: str | None = None
     code: str | None = None
     url: str | None = None
-    problem: Problem | None = None
+    problem: ProblemInfo | None = None
 
 
 class InvitationPreview(ClientRecord, frozen=True):

@@ -2,7 +2,7 @@
 
 from msgspec import UNSET, UnsetType
 
-from stanine.client.records.attempts import AttemptQuality
+from stanine.client.records.attempts import QualityInfo
 from stanine.client.records.base import PersonRecord
 
 
@@ -45,7 +45,7 @@ class ProfileScore(PersonRecord, frozen=True):
     tied: bool | None
 
 
-class Result(PersonRecord, frozen=True):
+class AttemptResult(PersonRecord, frozen=True):
     """The result of one attempt: scored (`scales`) or failed (`reason`)."""
 
     attempt: str
@@ -67,4 +67,4 @@ class Result(PersonRecord, frozen=True):
     profiles: dict[str, ProfileScore] | None = None
     reason: str | None = None
     #: If it was asked for.
-    quality: AttemptQuality | None = None
+    quality: QualityInfo | None = None

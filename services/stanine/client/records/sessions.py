@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from stanine.client.records.attempts import AttributeValue
 from stanine.client.records.base import PersonRecord
-from stanine.client.records.forms import Form
-from stanine.client.records.results import Result
+from stanine.client.records.forms import FormInfo
+from stanine.client.records.results import AttemptResult
 
 
 class SessionRequest(PersonRecord, frozen=True):
@@ -29,7 +29,7 @@ class SessionRequest(PersonRecord, frozen=True):
     return_url: str | None = None
 
 
-class Session(PersonRecord, frozen=True):
+class SessionInfo(PersonRecord, frozen=True):
     """A session with its answers and its deadline."""
 
     session: str
@@ -56,7 +56,7 @@ class Session(PersonRecord, frozen=True):
     attempt_token: str | None = None
     #: Only in the answer to the opening: the session's token and the form.
     token: str | None = None
-    form: Form | None = None
+    form: FormInfo | None = None
     #: Whether the session was open before, from an earlier opening or an earlier try of this call.
     repeated: bool = False
 
@@ -83,7 +83,7 @@ class SessionSubmitted(PersonRecord, frozen=True):
     attempt_token: str | None = None
     return_url: str | None = None
     #: If the call waited for it and the participant may read it now.
-    result: Result | None = None
+    result: AttemptResult | None = None
     repeated: bool = False
 
 

@@ -9,12 +9,12 @@ from stanine.client.calls import attempts
 from stanine.client.calls.lines import AnyLine
 from stanine.client.records import (
     AnswerValue,
-    Attempt,
+    AttemptInfo,
+    AttemptOutcome,
+    AttemptReceipt,
+    AttemptRequest,
+    AttemptResult,
     AttributeValue,
-    LineAnswer,
-    Receipt,
-    Result,
-    StoredAttempt,
 )
 from stanine.client.sync_resources.base import SyncResource
 from stanine.client.sync_resources.lines import send_lines
@@ -28,7 +28,7 @@ class AttemptsResource(SyncResource):
     def submit(
         self,
         instrument: str,
-        answers: Mapping[str, AnswerValue] | Attempt,
+        answers: Mapping[str, AnswerValue] | AttemptRequest,
         *,
         key: str | None = None,
         participant: str | None = None,
@@ -36,7 +36,7 @@ class AttemptsResource(SyncResource):
         revision: int | None = None,
         language: str | None = None,
         seconds: float | None = None,
-    ) -> Receipt:
+    ) -> AttemptReceipt:
         """Submit one attempt. With the same `key` it is stored once, however often it is sent; without one a random key is made."""
         attempt = attempts.new_attempt(
             answers, key, participant, attributes, revision, language, seconds
@@ -47,7 +47,7 @@ class AttemptsResource(SyncResource):
     def submit_and_wait(
         self,
         instrument: str,
-        answers: Mapping[str, AnswerValue] | Attempt,
+        answers: Mapping[str, AnswerValue] | AttemptRequest,
         *,
         key: str | None = None,
         participant: str | None = None,
@@ -56,7 +56,7 @@ class AttemptsResource(SyncResource):
         language: str | None = None,
         seconds: float | None = None,
         timeout: float = 60.0,
-    ) -> Result:
+    ) -> AttemptResult:
         """Submit one attempt and return its result. Raises NotScoredError after `timeout` seconds; the attempt is stored then."""
         attempt = attempts.new_attempt(
             answers, key, participant, attributes, revision, language, seconds
@@ -71,10 +71,10 @@ class AttemptsResource(SyncResource):
         lines: Iterable[AnyLine],
         *,
         requests_at_once: int = bulk.REQUESTS_AT_ONCE,
-    ) -> Generator[LineAnswer, None, None]:
+    ) -> Generator[AttemptOutcome, None, None]:
         """Submit many attempts, each with a key; yield their answers in the order of `lines`.
 
-        Answers are yielded while `lines` are read. A line is an `Attempt`, a mapping, or JSON (bytes or
+        Answers are yielded while `lines` are read. A line is an `AttemptRequest`, a mapping, or JSON (bytes or
         str), for example a file of NDJSON. The answer of a rejected line contains its problem. An error that affects
         all remaining lines (connection lost, key revoked) is raised after the answers of the accepted lines; submitting
         everything again is idempotent.
@@ -83,7 +83,7 @@ class AttemptsResource(SyncResource):
 
     def wait_for(
         self, instrument: str, submitted: Iterable[S], *, timeout: float = 120.0
-    ) -> Generator[tuple[S, Result], None, None]:
+    ) -> Generator[tuple[S, AttemptResult], None, None]:
         """Yield the results of attempts (receipts or line answers) when available.
 
         Raises NotScoredError for an attempt without a result after `timeout` seconds; NotFoundError for one that the
@@ -96,7 +96,7 @@ class AttemptsResource(SyncResource):
         with closing(self._client.run_in_order(flows, waiting.ASKED_AT_ONCE)) as found:
             yield from found
 
-    def get(self, attempt: str, *, quality: bool = False) -> StoredAttempt:
+    def get(self, attempt: str, *, quality: bool = False) -> AttemptInfo:
         """Return an attempt as it was answered; `quality`: with figures about how it was filled in."""
         return self._client.call(attempts.read(attempt, quality=quality))
 

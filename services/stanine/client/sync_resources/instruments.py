@@ -8,11 +8,11 @@ from stanine.client.calls import instruments
 from stanine.client.listing import ListReader
 from stanine.client.messages import JSON
 from stanine.client.records import (
-    Form,
-    InstrumentSummary,
+    FormInfo,
+    InstrumentInfo,
     InstrumentText,
     Publication,
-    Scales,
+    ScalesInfo,
 )
 from stanine.client.sync_resources.base import Listing, SyncResource
 
@@ -22,7 +22,7 @@ class InstrumentsResource(SyncResource):
 
     def list(
         self, *, after: str = "", page_size: int = instruments.PAGE
-    ) -> Listing[InstrumentSummary]:
+    ) -> Listing[InstrumentInfo]:
         """List the instruments that the key reaches, by name."""
         return Listing(
             self._client,
@@ -38,13 +38,15 @@ class InstrumentsResource(SyncResource):
         """
         return self._client.call(instruments.read(name, revision, known))
 
-    def form(self, name: str, *, revision: int | None = None, language: str | None = None) -> Form:
+    def form(
+        self, name: str, *, revision: int | None = None, language: str | None = None
+    ) -> FormInfo:
         """Return what a participant may see: items and options, no scales; in `language` as far as it has such texts."""
         return self._client.call(instruments.form(name, revision, language))
 
     def scales(
         self, name: str, *, revision: int | None = None, language: str | None = None
-    ) -> Scales:
+    ) -> ScalesInfo:
         """Return what scores can be and mean: titles, ranges, bands; in `language` as far as it has such texts."""
         return self._client.call(instruments.scales(name, revision, language))
 

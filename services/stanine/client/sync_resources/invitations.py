@@ -7,8 +7,8 @@ from stanine.client.calls import invitations
 from stanine.client.calls.lines import AnyLine
 from stanine.client.listing import ListReader, OnHistoryChange
 from stanine.client.records import (
-    Invitation,
-    InvitationAnswer,
+    InvitationInfo,
+    InvitationOutcome,
     InvitationPreview,
     InvitationRequest,
     ResultsRelease,
@@ -20,7 +20,9 @@ from stanine.client.sync_resources.lines import send_lines
 class InvitationsResource(SyncResource):
     """`client.invitations`: links by which participants open sessions."""
 
-    def create(self, instrument: str, invitation: InvitationRequest | None = None) -> Invitation:
+    def create(
+        self, instrument: str, invitation: InvitationRequest | None = None
+    ) -> InvitationInfo:
         """Create an invitation. With the same key it is created once; without one a random key is made."""
         return self._client.call(invitations.create(instrument, invitation or InvitationRequest()))
 
@@ -30,7 +32,7 @@ class InvitationsResource(SyncResource):
         lines: Iterable[AnyLine],
         *,
         requests_at_once: int = bulk.REQUESTS_AT_ONCE,
-    ) -> Generator[InvitationAnswer, None, None]:
+    ) -> Generator[InvitationOutcome, None, None]:
         """Create many invitations, each with a key; yield their answers in the order of `lines`.
 
         A line is an `InvitationRequest`, a mapping, or JSON (bytes or str). The answer of a rejected line contains its
@@ -46,7 +48,7 @@ class InvitationsResource(SyncResource):
         after: str = "",
         on_history_change: OnHistoryChange = "raise",
         page_size: int = invitations.PAGE,
-    ) -> Listing[Invitation]:
+    ) -> Listing[InvitationInfo]:
         """List an instrument's invitations in the order of their creation, with their codes."""
         reader = ListReader(
             self._client.context,
@@ -57,11 +59,11 @@ class InvitationsResource(SyncResource):
         )
         return Listing(self._client, reader)
 
-    def revoke(self, instrument: str, invitation: str) -> Invitation:
+    def revoke(self, instrument: str, invitation: str) -> InvitationInfo:
         """Revoke an invitation; open sessions continue."""
         return self._client.call(invitations.revoke(instrument, invitation))
 
-    def extend(self, instrument: str, invitation: str, expires_at: str | None) -> Invitation:
+    def extend(self, instrument: str, invitation: str, expires_at: str | None) -> InvitationInfo:
         """Change when an invitation expires (RFC 3339); None: never."""
         return self._client.call(invitations.extend(instrument, invitation, expires_at))
 
@@ -74,5 +76,5 @@ class InvitationsResource(SyncResource):
         return self._client.call(invitations.release(instrument, released=released))
 
 
-def _id_of(invitation: Invitation) -> str:
+def _id_of(invitation: InvitationInfo) -> str:
     return invitation.invitation

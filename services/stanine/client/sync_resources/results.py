@@ -4,7 +4,7 @@ from stanine.client import waiting
 from stanine.client.calls import results
 from stanine.client.listing import ListReader, OnHistoryChange
 from stanine.client.records import (
-    Result,
+    AttemptResult,
     ResultExplanation,
 )
 from stanine.client.sync_resources.base import Listing, SyncResource
@@ -15,14 +15,16 @@ class ResultsResource(SyncResource):
 
     def get(
         self, attempt: str, *, token: str | None = None, wait: float = 0.0, quality: bool = False
-    ) -> Result | None:
+    ) -> AttemptResult | None:
         """Return an attempt's result; None: it is not scored yet. `token`: the attempt's own. `wait`: seconds to wait for it, 0 to 30.
 
         `quality`: with figures about how it was filled in; not with a token.
         """
         return self._client.call(results.of_attempt(attempt, token, wait, quality=quality))
 
-    def wait_for(self, attempt: str, *, token: str | None = None, timeout: float = 60.0) -> Result:
+    def wait_for(
+        self, attempt: str, *, token: str | None = None, timeout: float = 60.0
+    ) -> AttemptResult:
         """Wait for an attempt's result. Raises NotScoredError after `timeout` seconds."""
         return self._client.run(
             waiting.wait_for_result(self._client.context, attempt, token, timeout)
@@ -43,7 +45,7 @@ class ResultsResource(SyncResource):
         on_history_change: OnHistoryChange = "raise",
         page_size: int = results.PAGE,
         quality: bool = False,
-    ) -> Listing[Result]:
+    ) -> Listing[AttemptResult]:
         """List an instrument's results in commit order.
 
         If the server restarted with other data, raises HistoryChangedError with the cursor to continue from; with
@@ -67,7 +69,7 @@ class ResultsResource(SyncResource):
         on_history_change: OnHistoryChange = "raise",
         page_size: int = results.PAGE,
         quality: bool = False,
-    ) -> Listing[Result]:
+    ) -> Listing[AttemptResult]:
         """List a participant's results, of the instruments that the key can access.
 
         Otherwise as `list`.
@@ -83,5 +85,5 @@ class ResultsResource(SyncResource):
         return Listing(self._client, reader)
 
 
-def _attempt_of(result: Result) -> str:
+def _attempt_of(result: AttemptResult) -> str:
     return result.attempt

@@ -6,9 +6,9 @@ from stanine.client.calls import sessions
 from stanine.client.records import (
     AnswerValue,
     AttributeValue,
-    Form,
-    Session,
+    FormInfo,
     SessionExtended,
+    SessionInfo,
     SessionRequest,
     SessionSaved,
     SessionSubmitted,
@@ -26,7 +26,7 @@ class SessionsResource(SyncResource):
         request: SessionRequest | None = None,
         *,
         code: str | None = None,
-    ) -> Session:
+    ) -> SessionInfo:
         """Open a session; the answer has its token and its form.
 
         `code`: an invitation's, instead of the client's key; the request may then have `key` and `language`. With the
@@ -35,11 +35,11 @@ class SessionsResource(SyncResource):
         request = request or SessionRequest()
         return self._client.call(sessions.open_session(instrument, request, code))
 
-    def get(self, session: str, *, token: str) -> Session:
+    def get(self, session: str, *, token: str) -> SessionInfo:
         """Return a session with its answers. `token`: the session's own."""
         return self._client.call(sessions.read(session, token))
 
-    def form(self, session: str, *, token: str) -> Form:
+    def form(self, session: str, *, token: str) -> FormInfo:
         """Return the form of a session in its language."""
         return self._client.call(sessions.form(session, token))
 

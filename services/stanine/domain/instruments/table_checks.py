@@ -25,7 +25,7 @@ from stanine.domain.scoring.scale_ranges import (
     rounding_of,
     scale_ranges,
 )
-from stanine.domain.scoring.scale_terms import Term
+from stanine.domain.scoring.scale_terms import ScaleTerm
 
 #: Maximum of different sums, and of transitions between them, for enumerating raw scores.
 _MAX_STATES, _MAX_STEPS = 100_000, 1_500_000
@@ -117,7 +117,7 @@ def _missed(
     return [] if missing is None else [missing]
 
 
-def reachable(scale: RangedScale, terms: Sequence[Term]) -> list[float] | None:
+def reachable(scale: RangedScale, terms: Sequence[ScaleTerm]) -> list[float] | None:
     """Return every reachable raw score in order; None if there are too many to enumerate."""
     if any(one.points.reachable is None for one in terms):
         return None
@@ -151,7 +151,7 @@ _COUNT_MASK = (1 << _COUNT_BITS) - 1
 
 
 def _all_sums(
-    scale: RangedScale, terms: Sequence[Term]
+    scale: RangedScale, terms: Sequence[ScaleTerm]
 ) -> Iterator[tuple[Fraction, Fraction, Fraction, bool]]:
     """Yield the sums of every scorable attempt.
 
@@ -206,7 +206,7 @@ def _all_sums(
             )
 
 
-def _choices(scale: RangedScale, group: Sequence[Term], item: RangedItem) -> list[_Added]:
+def _choices(scale: RangedScale, group: Sequence[ScaleTerm], item: RangedItem) -> list[_Added]:
     """Return what each answer to an item, and each kind of no answer, adds to its terms."""
     count = len(group)
     # With a weight of 0 or less every item is required: nothing is divided.

@@ -12,7 +12,7 @@ from stanine.domain.instruments.records import Instrument, Spec
 from stanine.domain.instruments.scale_records import Band, Scale
 from stanine.domain.scoring import scale_terms
 from stanine.domain.scoring.derived import derive
-from stanine.domain.scoring.scale_terms import Term
+from stanine.domain.scoring.scale_terms import ScaleTerm
 
 
 def warnings_of(instrument: Instrument) -> list[Fault]:
@@ -41,7 +41,7 @@ def _warnings(spec: Spec) -> Iterator[_Warning]:
 
 
 def _of_items(
-    spec: Spec, scale: Scale, terms: list[Term], forms: dict[str, ItemForm], place: str
+    spec: Spec, scale: Scale, terms: list[ScaleTerm], forms: dict[str, ItemForm], place: str
 ) -> Iterator[_Warning]:
     method = scale_terms.method_of(scale, spec)
     needs_all = scale_terms.min_valid_of(scale, len(terms)) >= len(terms)

@@ -40,7 +40,7 @@ from stanine.domain.scoring.result_values import part_value, profile_result
 from stanine.domain.scoring.rounding import nine, round_decimal
 
 
-class Reader(NamedTuple):
+class ReaderRights(NamedTuple):
     """What the reader may see in addition to scores: answers and attributes; formulas."""
 
     answers: bool
@@ -56,7 +56,7 @@ class Explainer:
         self.forms = resolve(instrument.spec)
 
     def explain(
-        self, packed: bytes, attributes: Mapping[str, Any], body: bytes, reader: Reader
+        self, packed: bytes, attributes: Mapping[str, Any], body: bytes, reader: ReaderRights
     ) -> Explanation:
         """Return each step of a result. `packed`: the attempt's answers.
 
@@ -82,7 +82,7 @@ class _Attempt:
         items: list[Held],
         attributes: Mapping[str, Any],
         stored: list[StoredScale],
-        reader: Reader,
+        reader: ReaderRights,
     ) -> None:
         self._spec, self._plan, self._forms = explainer.spec, explainer.plan, explainer.forms
         self._items, self._attributes, self._stored = items, attributes, stored

@@ -17,7 +17,7 @@ from stanine.domain.instruments.scale_records import Rounding, Scale
 from stanine.domain.scoring import ranges, scale_terms
 from stanine.domain.scoring.derived import from_z, norm_kind, tables_of
 from stanine.domain.scoring.ranges import Range, RangedItem, RangedScale, range_of
-from stanine.domain.scoring.scale_terms import Term
+from stanine.domain.scoring.scale_terms import ScaleTerm
 
 #: The parts with ends that do not depend on norms.
 _FIXED = {"sten": (1.0, 10.0), "stanine": (1.0, 9.0), "percentile": (0.0, 100.0)}
@@ -69,7 +69,7 @@ def scale_ranges(spec: Spec, formulas: Formulas) -> dict[str, Range | None]:
 
 
 def ranged_items(
-    scale: Scale, spec: Spec, forms: Mapping[str, ItemForm], terms: Sequence[Term]
+    scale: Scale, spec: Spec, forms: Mapping[str, ItemForm], terms: Sequence[ScaleTerm]
 ) -> RangedScale:
     """Return the properties of a scale of items for its range."""
     hidden = float(scale.not_shown) if isinstance(scale.not_shown, int | float) else None
@@ -78,7 +78,7 @@ def ranged_items(
     items = []
     for group in by_item(terms):
 
-        def above(given: Sequence[float], group: Sequence[Term] = group) -> float:
+        def above(given: Sequence[float], group: Sequence[ScaleTerm] = group) -> float:
             total = 0.0
             for term, x in zip(group, given, strict=True):
                 total += term.weight * (x - term.points.low if method == "Percent" else x)
@@ -106,12 +106,12 @@ def ranged_items(
     return _ranged(scale, method, items, len(terms), divides=divides)
 
 
-def by_item(terms: Sequence[Term]) -> list[list[Term]]:
+def by_item(terms: Sequence[ScaleTerm]) -> list[list[ScaleTerm]]:
     """Return the terms grouped by the item whose answer gives them points."""
     return [list(group) for _, group in itertools.groupby(terms, key=lambda term: term.item)]
 
 
-def answers_of(group: Sequence[Term]) -> list[tuple[float, ...]]:
+def answers_of(group: Sequence[ScaleTerm]) -> list[tuple[float, ...]]:
     """Return the points that the terms of one item can have together.
 
     Includes all answers, or only the extreme ones. Terms of a wider answer are treated as independent; then the ends
@@ -127,7 +127,9 @@ def answers_of(group: Sequence[Term]) -> list[tuple[float, ...]]:
     return [tuple(x for x in given if x is not None) for given in joint if None not in given]
 
 
-def _mixed(group: Sequence[Term], reachable: Sequence[Sequence[float]]) -> list[tuple[float, ...]]:
+def _mixed(
+    group: Sequence[ScaleTerm], reachable: Sequence[Sequence[float]]
+) -> list[tuple[float, ...]]:
     """Return the ends for weights of both signs."""
     return [
         tuple(

@@ -18,7 +18,7 @@ from stanine.domain.scoring.points import Points
 Kind = Literal["Items", "Scales", "Formula"]
 
 
-class Term(msgspec.Struct, frozen=True):
+class ScaleTerm(msgspec.Struct, frozen=True):
     """One term of a scale of items: its name (`A1`, `m1.a`), its item, its points and weight."""
 
     name: str
@@ -60,7 +60,7 @@ def option_place(form: ItemForm, value: str) -> int | None:
     return next((place for place, one in enumerate(form.options) if str(one.value) == value), None)
 
 
-def terms_of(scale: Scale, forms: Mapping[str, ItemForm]) -> list[Term]:
+def terms_of(scale: Scale, forms: Mapping[str, ItemForm]) -> list[ScaleTerm]:
     """Return the terms of a checked scale of items, in the order of the form."""
     found: dict[str, Points] = {}
     for reference in scale.items:
@@ -81,7 +81,8 @@ def terms_of(scale: Scale, forms: Mapping[str, ItemForm]) -> list[Term]:
 
     names = sorted(found, key=position)
     return [
-        Term(name, base(name), found[name], float(scale.weights.get(name, 1.0))) for name in names
+        ScaleTerm(name, base(name), found[name], float(scale.weights.get(name, 1.0)))
+        for name in names
     ]
 
 

@@ -225,7 +225,7 @@ class _Sums:
             sd if math.isfinite(sd) else None,
             None
             if counts is None
-            else tuple(Frequency(raw, counts[raw]) for raw in sorted(counts)),
+            else tuple(ScoreFrequency(raw, counts[raw]) for raw in sorted(counts)),
         )
 
     def _count(self, at: int, counts: Mapping[float, int] | None) -> None:
@@ -238,7 +238,7 @@ class _Sums:
             self.frequencies[at] = None
 
 
-class Frequency(msgspec.Struct, frozen=True):
+class ScoreFrequency(msgspec.Struct, frozen=True):
     """The number of people with one score."""
 
     raw: float
@@ -254,7 +254,7 @@ class ScoreNorms(msgspec.Struct, frozen=True):
     n: int
     mean: float | None
     sd: float | None
-    frequencies: tuple[Frequency, ...] | None
+    frequencies: tuple[ScoreFrequency, ...] | None
 
 
 class GroupNorms(msgspec.Struct, frozen=True):

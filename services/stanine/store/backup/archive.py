@@ -34,7 +34,7 @@ class DamagedBackupError(Exception):
     """A backup is unreadable or differs from its manifest; the message names the file."""
 
 
-class Counts(msgspec.Struct, frozen=True, rename="camel"):
+class RecordCounts(msgspec.Struct, frozen=True, rename="camel"):
     """Numbers of records that the verification found."""
 
     keys: int
@@ -45,7 +45,7 @@ class Counts(msgspec.Struct, frozen=True, rename="camel"):
     erased: int
 
 
-class Manifest(msgspec.Struct, frozen=True, rename="camel"):
+class BackupManifest(msgspec.Struct, frozen=True, rename="camel"):
     """What a backup is: where from, when, which file, and what the verification counted."""
 
     sha256: str
@@ -60,7 +60,7 @@ class Manifest(msgspec.Struct, frozen=True, rename="camel"):
     stanine: str
     format: int = FORMAT
     #: None until the snapshot has been verified.
-    counts: Counts | None = None
+    counts: RecordCounts | None = None
 
     @property
     def name(self) -> str:
@@ -92,11 +92,11 @@ class Archive:
         self.incoming.mkdir(mode=0o750)
         return self.incoming / SNAPSHOT
 
-    def describe(self, manifest: Manifest) -> None:
+    def describe(self, manifest: BackupManifest) -> None:
         """Write the manifest of the incoming snapshot."""
         _write(self.incoming / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
 
-    def keep(self, manifest: Manifest) -> Path:
+    def keep(self, manifest: BackupManifest) -> Path:
         """Make the incoming snapshot, which was verified, a good backup; return its directory."""
         assert manifest.counts is not None, "not verified"
         self.describe(manifest)
@@ -107,7 +107,7 @@ class Archive:
         _sync(self.directory)
         return kept
 
-    def backups(self) -> list[tuple[Path, Manifest]]:
+    def backups(self) -> list[tuple[Path, BackupManifest]]:
         """Return the good backups, the newest first. Directories without a readable manifest are none."""
         found = []
         for path in self.directory.glob("*Z-*"):
@@ -146,11 +146,11 @@ class Archive:
         return removed, spared
 
 
-def read_manifest(backup: Path) -> Manifest:
+def read_manifest(backup: Path) -> BackupManifest:
     """Return the manifest in a backup's directory; raise DamagedBackupError."""
     path = backup / MANIFEST
     try:
-        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
+        manifest = msgspec.json.decode(path.read_bytes(), type=BackupManifest)
     except OSError as error:
         raise DamagedBackupError(f"{path}: {error.strerror}") from None
     except msgspec.MsgspecError as error:
@@ -162,7 +162,7 @@ def read_manifest(backup: Path) -> Manifest:
     return manifest
 
 
-def check_file(backup: Path, manifest: Manifest) -> None:
+def check_file(backup: Path, manifest: BackupManifest) -> None:
     """Compare a snapshot with its manifest; raise DamagedBackupError."""
     path = backup / SNAPSHOT
     digest = hashlib.sha256()

@@ -8,13 +8,13 @@ from typing import Any
 import redis
 import redis.asyncio
 
-from stanine.store.backup.archive import Manifest
+from stanine.store.backup.archive import BackupManifest
 from stanine.store.keys import Keys
 
 _NEWEST, _BYTES = "newest", "bytes"
 
 
-def record_backup(client: "redis.Redis", keys: Keys, manifest: Manifest) -> None:
+def record_backup(client: "redis.Redis", keys: Keys, manifest: BackupManifest) -> None:
     """Record a good backup. Raises redis-py's errors, for example if the server is full."""
     client.hset(keys.backups, mapping={_NEWEST: manifest.taken_at, _BYTES: manifest.bytes})
 

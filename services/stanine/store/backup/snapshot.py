@@ -28,7 +28,7 @@ class SnapshotError(Exception):
     """The server sent no complete snapshot. Temporary: the next run may succeed."""
 
 
-class Snapshot(msgspec.Struct, frozen=True):
+class ReceivedSnapshot(msgspec.Struct, frozen=True):
     """What was received: SHA-256 and bytes of the file, and the place in the server's history of writes."""
 
     sha256: str
@@ -39,7 +39,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 def take_snapshot(
     client: "redis.Redis", target: IO[bytes], *, silence: float = SILENCE_SECONDS
-) -> Snapshot:
+) -> ReceivedSnapshot:
     """Write the server's snapshot to `target`.
 
     Uses one connection of the client's pool and closes it. Raises redis-py's errors for a refusal (no permission, no
@@ -117,7 +117,7 @@ class _Reader:
         return received
 
 
-def _receive(reader: _Reader, target: IO[bytes]) -> Snapshot:
+def _receive(reader: _Reader, target: IO[bytes]) -> ReceivedSnapshot:
     reply = reader.line()
     if not reply.startswith(b"+FULLRESYNC "):
         raise _refusal(reply)
@@ -137,7 +137,7 @@ def _receive(reader: _Reader, target: IO[bytes]) -> Snapshot:
         size += len(chunk)
     if not first.startswith(_MAGIC):
         raise SnapshotError("the server sent something that is no snapshot")
-    return Snapshot(digest.hexdigest(), size, replication_id, int(offset))
+    return ReceivedSnapshot(digest.hexdigest(), size, replication_id, int(offset))
 
 
 def _exactly(reader: _Reader, size: int) -> Iterator[bytes]:

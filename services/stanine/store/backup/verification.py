@@ -10,7 +10,7 @@ import redis
 from stanine.domain.scoring.result import ENGINE_VERSION
 from stanine.store import load_library
 from stanine.store.audit import Auditor
-from stanine.store.backup.archive import Counts
+from stanine.store.backup.archive import RecordCounts
 from stanine.store.check import inspect
 from stanine.store.index import Index
 from stanine.store.instruments import InstrumentHistory
@@ -22,7 +22,7 @@ class UnsoundBackupError(Exception):
     """The records of a snapshot are not sound; the message lists the findings."""
 
 
-def verify(client: "redis.Redis", namespace: str) -> Counts:
+def verify(client: "redis.Redis", namespace: str) -> RecordCounts:
     """Return the numbers of records of a namespace; raise UnsoundBackupError, or redis-py's errors."""
     keys, library = Keys(namespace), load_library()
     size = int(client.dbsize())  # before the sweep writes its mark
@@ -31,7 +31,7 @@ def verify(client: "redis.Redis", namespace: str) -> Counts:
     audit = Auditor(client, instruments, sweep, keys).audit()
     if not audit.is_sound:
         raise UnsoundBackupError("; ".join(audit.findings()))
-    return Counts(
+    return RecordCounts(
         size,
         found.instruments,
         found.attempts,

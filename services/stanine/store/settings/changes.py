@@ -26,11 +26,11 @@ from stanine.store.settings.errors import (
     RevisionUnknownError,
 )
 from stanine.store.settings.model import NAMES, write_changes, write_settings
-from stanine.store.settings.plan import Applied, Change, Plan, plan
+from stanine.store.settings.plan import Applied, Change, SettingsPlan, plan
 from stanine.store.settings.snapshot import (
-    Layout,
     Origin,
     Revision,
+    SettingsLayout,
     Snapshot,
     digest_of,
     raw_bytes,
@@ -55,11 +55,11 @@ class Memory(msgspec.Struct, frozen=True):
     backup_hash: int
     backup_string: int
 
-    def of(self, layout: Layout) -> int:
+    def of(self, layout: SettingsLayout) -> int:
         """Return the bytes of a layout, or of its backup if it is not in use."""
         return (
             (self.hash or self.backup_hash)
-            if layout is Layout.HASH
+            if layout is SettingsLayout.HASH
             else (self.string or self.backup_string)
         )
 
@@ -130,7 +130,7 @@ class Configuration:
 
     def migrate(
         self,
-        to: Layout,
+        to: SettingsLayout,
         dual_write: bool = False,
         owner: Owner | None = None,
         *,
@@ -184,7 +184,7 @@ class Configuration:
         self, decide: Callable[[Snapshot], Change], owner: Owner | None, gone: str
     ) -> Applied:
         by, owner_json = (owner.name, owner.encode()) if owner else ("", "")
-        sent: Plan | None = None
+        sent: SettingsPlan | None = None
         for _ in range(TRIES):
             snapshot = self.read()
             if snapshot.managed_by is not None and owner is None:
@@ -205,7 +205,7 @@ class Configuration:
             f"others changed the configuration at each of {TRIES} tries; try again"
         )
 
-    def _commit(self, planned: Plan, owner_json: str, gone: str) -> bool:
+    def _commit(self, planned: SettingsPlan, owner_json: str, gone: str) -> bool:
         """Write a plan; return False if the state has changed since the snapshot."""
         fields = [raw_bytes(part) for pair in planned.fields.items() for part in pair]
         records = [part for number, record in planned.records for part in (b"%d" % number, record)]

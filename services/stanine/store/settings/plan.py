@@ -8,10 +8,10 @@ import msgspec
 from stanine.store.settings.errors import NotTextError, StringUnreadableError
 from stanine.store.settings.model import read_settings
 from stanine.store.settings.snapshot import (
-    Layout,
     LegacySyncState,
     Meta,
     Origin,
+    SettingsLayout,
     Snapshot,
     digest_of,
     string_digest,
@@ -24,7 +24,7 @@ class Change(msgspec.Struct, frozen=True):
     """Requested state; None keeps the current value. `raw`: the formatting of the string layout."""
 
     values: dict[str, str] | None = None
-    layout: Layout | None = None
+    layout: SettingsLayout | None = None
     dual: bool | None = None
     #: Written to the history.
     by: str = ""
@@ -41,13 +41,13 @@ class Applied(msgspec.Struct, frozen=True):
     """
 
     revision: int
-    layout: Layout
+    layout: SettingsLayout
     changed: bool = False
     adopted: bool = False
     migrated: bool = False
 
 
-class Plan(msgspec.Struct, frozen=True):
+class SettingsPlan(msgspec.Struct, frozen=True):
     """State after a change, with the history entries that it adds."""
 
     token: bytes
@@ -63,7 +63,7 @@ class Plan(msgspec.Struct, frozen=True):
     applied: Applied
 
 
-def plan(snapshot: Snapshot, change: Change) -> Plan | None:
+def plan(snapshot: Snapshot, change: Change) -> SettingsPlan | None:
     """Return the state to write, or None if the stored state is as requested.
 
     Raises StringUnreadableError if the string is the only layout and unreadable, NotTextError if the string layout
@@ -85,8 +85,8 @@ def plan(snapshot: Snapshot, change: Change) -> Plan | None:
         records.append((revision, write_record(change.by, change.origin, change.of, applied)))
     layout = snapshot.layout if change.layout is None else change.layout
     dual = snapshot.meta.dual if change.dual is None else change.dual
-    fields = values if dual or layout is Layout.HASH else {}
-    if dual or layout is Layout.STRING:
+    fields = values if dual or layout is SettingsLayout.HASH else {}
+    if dual or layout is SettingsLayout.STRING:
         text: bytes | None = _write_string(values, raw)
     else:
         text = snapshot.text if snapshot.string is LegacySyncState.STRAY else None
@@ -95,7 +95,7 @@ def plan(snapshot: Snapshot, change: Change) -> Plan | None:
         return None
     migrated = (layout, dual) != (snapshot.layout, snapshot.meta.dual)
     is_foreign = snapshot.string in {LegacySyncState.UNREADABLE, LegacySyncState.STRAY}
-    return Plan(
+    return SettingsPlan(
         snapshot.token,
         fields,
         text,

@@ -12,7 +12,7 @@ import redis.asyncio
 from stanine.store.keys import Keys
 from stanine.store.settings.errors import StringUnreadableError
 from stanine.store.settings.model import NAMES, SettingsRead, read_settings
-from stanine.store.settings.snapshot import Layout
+from stanine.store.settings.snapshot import SettingsLayout
 from stanine.store.settings.string_layout import read_string
 
 
@@ -39,7 +39,7 @@ def _queue_reads(pipeline: Any, keys: Keys) -> Any:
 
 def _read(replies: Any, previous: SettingsRead) -> SettingsRead:
     texts, has_hash, layout, string = replies
-    if has_hash or string is None or layout == Layout.HASH.encode():
+    if has_hash or string is None or layout == SettingsLayout.HASH.encode():
         known = {
             name: text.decode(errors="backslashreplace")
             for name, text in zip(NAMES, texts, strict=True)

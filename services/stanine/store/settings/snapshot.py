@@ -27,7 +27,7 @@ COMPRESS_FROM = 1024
 COMPRESSED = b"\0zlib"
 
 
-class Layout(StrEnum):
+class SettingsLayout(StrEnum):
     """Where the settings are stored: in a hash, or in the string of an older service."""
 
     HASH = "Hash"
@@ -78,7 +78,7 @@ class Meta(msgspec.Struct, frozen=True):
 
     revision: int = 0
     digest: str = ""
-    layout: Layout | None = None
+    layout: SettingsLayout | None = None
     dual: bool = False
     string: str = ""
 
@@ -95,7 +95,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     record: Revision | None
     #: The custom resource that owns the settings.
     managed_by: Owner | None
-    layout: Layout
+    layout: SettingsLayout
     #: Values by name, including those of other programs.
     values: dict[str, str]
     #: How the string layout is written.
@@ -134,7 +134,7 @@ def take_snapshot(
             unreadable = error.detail
     known = record.raw if record is not None else EMPTY
     layout = _active_layout(text, fields, meta)
-    if layout is Layout.STRING and not fields:
+    if layout is SettingsLayout.STRING and not fields:
         string, values = LegacySyncState.NONE, raw.values()
         edited = not unreadable and string_digest(text) != meta.string
         is_raw_current = bool(text) and not unreadable
@@ -220,12 +220,16 @@ def write_record(by: str, origin: Origin, of: int, text: bytes) -> bytes:
     return msgspec.json.encode({"by": by, "origin": origin, "of": of}) + b"\n" + text
 
 
-def _active_layout(text: bytes | None, fields: Mapping[str, str], meta: Meta) -> Layout:
+def _active_layout(text: bytes | None, fields: Mapping[str, str], meta: Meta) -> SettingsLayout:
     if fields:
-        return Layout.STRING if meta.dual and meta.layout is Layout.STRING else Layout.HASH
+        return (
+            SettingsLayout.STRING
+            if meta.dual and meta.layout is SettingsLayout.STRING
+            else SettingsLayout.HASH
+        )
     if meta.layout is not None:
         return meta.layout
-    return Layout.HASH if text is None else Layout.STRING
+    return SettingsLayout.HASH if text is None else SettingsLayout.STRING
 
 
 def _string_state(text: bytes | None, meta: Meta, unreadable: str) -> LegacySyncState:

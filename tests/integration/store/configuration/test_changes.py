@@ -16,7 +16,7 @@ from stanine.store.settings.errors import (
     RevisionUnknownError,
     SettingsInvalidError,
 )
-from stanine.store.settings.snapshot import Layout, Origin
+from stanine.store.settings.snapshot import Origin, SettingsLayout
 
 from .conftest import MANAGER, YOUNGER, Place
 
@@ -29,7 +29,7 @@ def test_settings_become_a_revision_only_if_they_differ(place: Place) -> None:
     stored = place.configuration.read()
     assert (stored.revision, stored.layout, stored.read.settings.sweep_seconds, stored.edited) == (
         1,
-        Layout.HASH,
+        SettingsLayout.HASH,
         5,
         False,
     )
@@ -136,7 +136,7 @@ def test_changes_by_others_are_rejected_and_name_the_owner(place: Place) -> None
         lambda: place.configuration.apply({}),
         lambda: place.configuration.apply({}, YOUNGER),
         lambda: place.configuration.apply({"sweepSeconds": 1}, YOUNGER),
-        lambda: place.configuration.migrate(Layout.STRING, owner=YOUNGER),
+        lambda: place.configuration.migrate(SettingsLayout.STRING, owner=YOUNGER),
     )
     for change in changes:
         with pytest.raises(ConfigurationManagedError, match="RedisConfig default/main"):
@@ -201,13 +201,13 @@ def test_concurrent_changes_create_a_gapless_history(place: Place) -> None:
 def test_memory_reports_each_part(place: Place) -> None:
     assert place.configuration.memory() == Memory(0, 0, 0, 0, 0)
     place.client.set(place.keys.config_string, b'{"a":"' + b"x" * 10_000 + b'"}')
-    place.configuration.migrate(Layout.HASH)
+    place.configuration.migrate(SettingsLayout.HASH)
     memory = place.configuration.memory()
     for size in (memory.hash, memory.backup_string):
         assert 10_000 < size < 13_000
     assert 0 < memory.history < 1_000, "a long entry is compressed"
     assert (memory.string, memory.backup_hash) == (0, 0)
-    assert memory.of(Layout.STRING) == memory.backup_string
+    assert memory.of(SettingsLayout.STRING) == memory.backup_string
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_a_full_server_can_still_be_configured(place: Place) -> None:
             place.client.set("test:more", "x")
         assert place.configuration.apply({"sweepSeconds": 1}, MANAGER).changed is False
         assert place.configuration.apply({"admissionPercent": 70}, MANAGER).changed
-        assert place.configuration.migrate(Layout.STRING, owner=MANAGER).migrated
+        assert place.configuration.migrate(SettingsLayout.STRING, owner=MANAGER).migrated
         place.configuration.release(MANAGER)
     finally:
         place.client.config_set("maxmemory", 0)

@@ -19,7 +19,7 @@ from stanine.broker.connection.functions import Library
 from stanine.store.settings import load_library
 from stanine.store.settings.changes import Configuration
 from stanine.store.settings.errors import NotVerifiedError
-from stanine.store.settings.snapshot import Layout
+from stanine.store.settings.snapshot import SettingsLayout
 
 from .conftest import MANAGER, Place
 
@@ -42,7 +42,7 @@ def test_a_change_is_applied_once_and_reported_after_a_lost(
     client = connect(proxy.url)
     configuration = place.over(client)
     lost = (proxy.lose_reply if executed else proxy.lose_request)(function, 1)
-    applied = configuration.migrate(Layout.HASH, dual_write=True, owner=MANAGER)
+    applied = configuration.migrate(SettingsLayout.HASH, dual_write=True, owner=MANAGER)
     assert (applied.revision, applied.migrated, applied.adopted) == (1, True, True)
     assert configuration.apply({"sweepSeconds": 8}, MANAGER).changed
     assert not configuration.apply({"sweepSeconds": 8}, MANAGER).changed
@@ -56,9 +56,9 @@ CHANGES: dict[str, Callable[[Configuration], object]] = {
     "apply": lambda configuration: configuration.apply(
         {"sweepSeconds": 8, "maxRequeues": 3}, MANAGER
     ),
-    "to-hash": lambda configuration: configuration.migrate(Layout.HASH, owner=MANAGER),
+    "to-hash": lambda configuration: configuration.migrate(SettingsLayout.HASH, owner=MANAGER),
     "to-both": lambda configuration: configuration.migrate(
-        Layout.HASH, dual_write=True, owner=MANAGER
+        SettingsLayout.HASH, dual_write=True, owner=MANAGER
     ),
     "rollback": lambda configuration: configuration.rollback(1, MANAGER),
 }

@@ -10,7 +10,7 @@ import pytest
 from stanine.store.settings.errors import StringUnreadableError
 from stanine.store.settings.model import SettingsRead
 from stanine.store.settings.reader import load_settings
-from stanine.store.settings.snapshot import Layout, LegacySyncState
+from stanine.store.settings.snapshot import LegacySyncState, SettingsLayout
 
 from .conftest import MANAGER, Place
 
@@ -36,17 +36,17 @@ def thousand_settings() -> bytes:
 def test_migration_to_the_hash_and_back_preserves_every_byte(place: Place) -> None:
     text = thousand_settings()
     place.client.set(place.keys.config_string, text)
-    there = place.configuration.migrate(Layout.HASH)
+    there = place.configuration.migrate(SettingsLayout.HASH)
     assert (there.migrated, there.adopted, there.revision) == (True, True, 1)
     assert place.client.get(place.keys.config_string) is None
     assert place.client.get(place.keys.config_backup_string) == text
     assert len(place.hash()) == 1000
     assert (place.hash()["sweepSeconds"], place.hash()["durability"]) == ("7", "Fsync")
     before = place.everything()
-    assert place.configuration.migrate(Layout.HASH).migrated is False
+    assert place.configuration.migrate(SettingsLayout.HASH).migrated is False
     assert place.everything() == before
     fields = place.hash()
-    back = place.configuration.migrate(Layout.STRING)
+    back = place.configuration.migrate(SettingsLayout.STRING)
     assert (back.migrated, back.revision) == (True, 1)
     assert place.client.get(place.keys.config_string) == text
     assert not place.client.exists(place.keys.config)
@@ -59,9 +59,9 @@ def test_migration_to_the_hash_and_back_preserves_every_byte(place: Place) -> No
 def test_only_settings_changed_in_the_hash_change_in_the_string(place: Place) -> None:
     text = thousand_settings()
     place.client.set(place.keys.config_string, text)
-    place.configuration.migrate(Layout.HASH)
+    place.configuration.migrate(SettingsLayout.HASH)
     place.configuration.apply({"sweepSeconds": 8, "durability": "Fsync", "maxRequeues": 3})
-    place.configuration.migrate(Layout.STRING)
+    place.configuration.migrate(SettingsLayout.STRING)
     expected = text.replace(b'"sweepSeconds":7', b'"sweepSeconds":8').replace(
         b'"admissionPercent":"eighty",', b""
     )
@@ -74,7 +74,7 @@ def test_dual_write_keeps_the_string_valid_at_every_moment(
     place: Place,
 ) -> None:
     place.client.set(place.keys.config_string, b'{"sweepSeconds":1,"theirs":[1.0]}')
-    place.configuration.migrate(Layout.HASH, dual_write=True)
+    place.configuration.migrate(SettingsLayout.HASH, dual_write=True)
     stop, faults = threading.Event(), []
 
     def older_service() -> None:
@@ -100,14 +100,14 @@ def test_dual_write_keeps_the_string_valid_at_every_moment(
     assert place.client.get(place.keys.config_string) == b'{"sweepSeconds":40,"theirs":[1.0]}'
     place.configuration.apply({"sweepSeconds": 40}, dual_write=False)
     assert place.string() is None
-    assert place.configuration.read().layout is Layout.HASH
+    assert place.configuration.read().layout is SettingsLayout.HASH
 
 
 def test_changes_of_an_older_service_during_dual_write_are_adopted(
     place: Place,
 ) -> None:
     place.client.set(place.keys.config_string, b'{"theirs":1,"sweepSeconds":5}')
-    place.configuration.migrate(Layout.HASH, dual_write=True, owner=MANAGER)
+    place.configuration.migrate(SettingsLayout.HASH, dual_write=True, owner=MANAGER)
     place.client.set(place.keys.config_string, b'{"theirs":2,"sweepSeconds":6,"new":"x"}')
     stored = place.configuration.read()
     assert (stored.string, stored.edited, stored.values["theirs"]) == (
@@ -139,7 +139,7 @@ def test_an_unreadable_string_is_kept_if_it_is_the_only_layout(place: Place) -> 
     place.client.set(place.keys.config_string, b"{half")
     before = place.everything()
     changes: tuple[Callable[[], object], ...] = (
-        lambda: place.configuration.migrate(Layout.HASH),
+        lambda: place.configuration.migrate(SettingsLayout.HASH),
         lambda: place.configuration.apply({"sweepSeconds": 5}),
     )
     for change in changes:
@@ -168,9 +168,9 @@ def test_a_stray_string_is_kept_and_reported(
 
 
 @pytest.mark.parametrize("dual", [False, True])
-@pytest.mark.parametrize("layout", list(Layout))
+@pytest.mark.parametrize("layout", list(SettingsLayout))
 def test_services_read_the_settings_in_every_layout(
-    place: Place, layout: Layout, dual: bool
+    place: Place, layout: SettingsLayout, dual: bool
 ) -> None:
     def read(previous: SettingsRead | None = None) -> Any:
         return load_settings(place.client, place.keys, previous or SettingsRead())
@@ -184,7 +184,7 @@ def test_services_read_the_settings_in_every_layout(
         {"sweepSeconds", "logLevel"},
         (),
     )
-    if layout is Layout.STRING and not dual:
+    if layout is SettingsLayout.STRING and not dual:
         place.client.set(place.keys.config_string, b"{half")
         faulty = read(good)
         assert (faulty.settings, faulty.stated, len(faulty.faults)) == (
@@ -214,7 +214,7 @@ def test_services_read_constant_settings_during_migrations(place: Place) -> None
     thread = threading.Thread(target=service)
     thread.start()
     for number in range(60):
-        place.configuration.migrate(list(Layout)[number % 2], dual_write=number % 3 == 0)
+        place.configuration.migrate(list(SettingsLayout)[number % 2], dual_write=number % 3 == 0)
     stop.set()
     thread.join()
     assert seen == {(5, ())}

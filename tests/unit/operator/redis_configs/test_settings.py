@@ -11,14 +11,14 @@ from stanine.store.settings.errors import (
     RevisionUnknownError,
     StringUnreadableError,
 )
-from stanine.store.settings.snapshot import Layout, LegacySyncState, Meta, Snapshot
+from stanine.store.settings.snapshot import LegacySyncState, Meta, SettingsLayout, Snapshot
 from stanine.store.settings.string_layout import EMPTY
 from stanine_operator.redis_configs.settings import (
     Apply,
     DeclaredSettings,
     Failure,
     Migrate,
-    Release,
+    ReleaseOwnership,
     Restore,
     applied_condition,
     choose_steps,
@@ -35,7 +35,7 @@ def declared(**more: Any) -> DeclaredSettings:
     asked: dict[str, Any] = {
         "manager": ME,
         "values": {"sweepSeconds": 5},
-        "layout": Layout.HASH,
+        "layout": SettingsLayout.HASH,
         "dual": False,
     }
     return DeclaredSettings(**(asked | more))
@@ -46,7 +46,7 @@ def stored(
 ) -> Snapshot:
     asked: dict[str, Any] = {
         "token": b"", "text": None, "fields": {}, "meta": Meta(3, dual=dual_write), "record": None, "managed_by": ME,
-        "layout": Layout.HASH, "values": {"sweepSeconds": "5"} if values is None else values, "raw": EMPTY, "edited": False,
+        "layout": SettingsLayout.HASH, "values": {"sweepSeconds": "5"} if values is None else values, "raw": EMPTY, "edited": False,
         "string": LegacySyncState.NONE, "unreadable": "",
     }  # fmt: skip
     return Snapshot(**(asked | more))
@@ -56,13 +56,13 @@ values = st.none() | st.dictionaries(
     st.sampled_from(["sweepSeconds", "maxRequeues"]), st.integers(1, 9)
 )
 declarations = st.builds(
-    declared, values=values, layout=st.sampled_from(Layout), dual=st.booleans(), pin=st.none() | st.integers(1, 9),
+    declared, values=values, layout=st.sampled_from(SettingsLayout), dual=st.booleans(), pin=st.none() | st.integers(1, 9),
     handled_pin=st.none() | st.integers(1, 9),
 )  # fmt: skip
 states = st.builds(
     stored,
     values.map(lambda some: {name: str(value) for name, value in (some or {}).items()}),
-    layout=st.sampled_from(Layout), dual_write=st.booleans(), string=st.sampled_from(LegacySyncState), edited=st.booleans(),
+    layout=st.sampled_from(SettingsLayout), dual_write=st.booleans(), string=st.sampled_from(LegacySyncState), edited=st.booleans(),
     managed_by=st.sampled_from([None, ME, OTHER]),
 )  # fmt: skip
 
@@ -84,7 +84,7 @@ def test_undeclared_values_are_neither_changed_nor_owned(
     if asked.pin is None and asked.values is None:
         kinds = {type(step) for step in choose_steps(asked, found)}
         assert not kinds & {Apply, Restore}
-        assert (Release in kinds) == (Migrate in kinds or found.managed_by == ME)
+        assert (ReleaseOwnership in kinds) == (Migrate in kinds or found.managed_by == ME)
 
 
 @given(declarations, states)
@@ -118,8 +118,8 @@ def test_owned_values_are_applied_at_every_reconciliation_to_renew_the_hold() ->
 
 
 def test_the_layout_is_migrated_before_the_values_are_written() -> None:
-    assert choose_steps(declared(layout=Layout.STRING), stored()) == (
-        Migrate(Layout.STRING, dual=False),
+    assert choose_steps(declared(layout=SettingsLayout.STRING), stored()) == (
+        Migrate(SettingsLayout.STRING, dual=False),
         Apply({"sweepSeconds": 5}),
     )
 
@@ -129,7 +129,7 @@ def test_the_layout_is_migrated_before_the_values_are_written() -> None:
 )
 def test_a_stale_legacy_string_is_rewritten(string: LegacySyncState) -> None:
     steps = choose_steps(declared(dual=True), stored(dual_write=True, string=string))
-    assert steps[0] == Migrate(Layout.HASH, dual=True)
+    assert steps[0] == Migrate(SettingsLayout.HASH, dual=True)
 
 
 def test_unknown_settings_are_ignored() -> None:
@@ -156,7 +156,7 @@ def test_a_handled_pin_remains_valid_after_its_revision_left_the_history() -> No
 
 
 def test_a_failed_migration_affects_only_its_own_condition() -> None:
-    asked, step = declared(layout=Layout.STRING), Migrate(Layout.STRING, dual=False)
+    asked, step = declared(layout=SettingsLayout.STRING), Migrate(SettingsLayout.STRING, dual=False)
     failed = describe(step, StringUnreadableError("it is no JSON at line 1, column 2"))
     condition = migrated_condition(asked, stored(), [failed])
     assert (condition.status, condition.reason) == (False, "MigrationFailed")

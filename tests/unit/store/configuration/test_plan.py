@@ -8,12 +8,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from stanine.store.settings.errors import NotTextError, StringUnreadableError
-from stanine.store.settings.plan import Change, Plan, plan
+from stanine.store.settings.plan import Change, SettingsPlan, plan
 from stanine.store.settings.snapshot import (
-    Layout,
     LegacySyncState,
     Meta,
     Origin,
+    SettingsLayout,
     Snapshot,
     digest_of,
     read_record,
@@ -36,7 +36,7 @@ TEXTS = st.one_of(
 REQUESTS = st.builds(
     Change,
     values=st.none() | VALUES,
-    layout=st.none() | st.sampled_from(Layout),
+    layout=st.none() | st.sampled_from(SettingsLayout),
     dual=st.none() | st.booleans(),
 )
 
@@ -48,7 +48,7 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
     meta, record = Meta(), None
     if draw(st.booleans()):
         before = draw(st.sampled_from([fields, draw(VALUES)]))
-        layout, dual = draw(st.sampled_from(Layout)), draw(st.booleans())
+        layout, dual = draw(st.sampled_from(SettingsLayout)), draw(st.booleans())
         string = text if draw(st.booleans()) else render(before)
         meta = Meta(
             draw(st.integers(1, 9)),
@@ -63,7 +63,7 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
     return take_snapshot(b"token", text, fields, meta, record)
 
 
-def after(snapshot: Snapshot, planned: Plan) -> Snapshot:
+def after(snapshot: Snapshot, planned: SettingsPlan) -> Snapshot:
     """Return the snapshot after the Redis Function has committed a plan."""
     records = dict(planned.records)
     record = snapshot.record
@@ -127,7 +127,9 @@ def test_changes_of_an_older_service_are_merged_and_the_hash_wins_conflicts(
     base: dict[str, str], ours: dict[str, str], theirs: dict[str, str]
 ) -> None:
     record = read_record(3, b'5\n{"by":"","origin":"Applied","of":0}\n' + render(base))
-    meta = Meta(3, digest_of(base), Layout.HASH, dual=True, string=string_digest(render(base)))
+    meta = Meta(
+        3, digest_of(base), SettingsLayout.HASH, dual=True, string=string_digest(render(base))
+    )
     merged = take_snapshot(b"", render(theirs), ours, meta, record).values
     for name in base.keys() | ours.keys() | theirs.keys():
         has_changed_here = ours.get(name) != base.get(name)
@@ -137,17 +139,17 @@ def test_changes_of_an_older_service_are_merged_and_the_hash_wins_conflicts(
 @pytest.mark.parametrize(
     ("fields", "text", "layout", "dual", "expected"),
     [
-        ({}, None, None, False, Layout.HASH),
-        ({}, b"{}", None, False, Layout.STRING),
-        ({"a": "1"}, b"{}", None, False, Layout.HASH),
-        ({"a": "1"}, b"{}", Layout.STRING, False, Layout.HASH),
-        ({"a": "1"}, b"{}", Layout.STRING, True, Layout.STRING),
-        ({}, b"{}", Layout.HASH, False, Layout.HASH),
-        ({}, None, Layout.STRING, False, Layout.STRING),
+        ({}, None, None, False, SettingsLayout.HASH),
+        ({}, b"{}", None, False, SettingsLayout.STRING),
+        ({"a": "1"}, b"{}", None, False, SettingsLayout.HASH),
+        ({"a": "1"}, b"{}", SettingsLayout.STRING, False, SettingsLayout.HASH),
+        ({"a": "1"}, b"{}", SettingsLayout.STRING, True, SettingsLayout.STRING),
+        ({}, b"{}", SettingsLayout.HASH, False, SettingsLayout.HASH),
+        ({}, None, SettingsLayout.STRING, False, SettingsLayout.STRING),
     ],
 )
 def test_an_existing_hash_is_the_active_layout(
-    fields: Any, text: Any, layout: Any, dual: Any, expected: Layout
+    fields: Any, text: Any, layout: Any, dual: Any, expected: SettingsLayout
 ) -> None:
     snapshot = take_snapshot(b"", text, fields, Meta(layout=layout, dual=dual))
     assert snapshot.layout is expected
@@ -160,7 +162,7 @@ def test_bytes_that_are_not_utf8_stay_in_the_hash_and_are_rejected_for_the_strin
     assert planned is not None
     assert planned.fields["a"] == "\udcff"
     with pytest.raises(NotTextError):
-        plan(snapshot, Change(layout=Layout.STRING))
+        plan(snapshot, Change(layout=SettingsLayout.STRING))
     record = after(snapshot, planned).record
     assert record is not None
     assert record.values == planned.fields
