@@ -93,6 +93,8 @@ class FormOptionBody(_Body, frozen=True):
 
     value: float | str
     label: str | UnsetType = UNSET
+    #: True: choosing it counts as a missing answer; conditions see it as such.
+    missing: bool | UnsetType = UNSET
     #: True: it excludes all other options.
     exclusive: bool | UnsetType = UNSET
 

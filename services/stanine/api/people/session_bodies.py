@@ -130,8 +130,10 @@ class Welcome(_Body, frozen=True):
     #: Whether it opens a session now; otherwise `reason` is Revoked, Expired or Used.
     is_open: bool
     reason: str | UnsetType = UNSET
+    #: The language of title and instructions: the requested one if there are such texts, else the invitation's.
     language: str | UnsetType = UNSET
     languages: list[str] | UnsetType = UNSET
+    instructions: str | UnsetType = UNSET
     duration_minutes: float | UnsetType = UNSET
     time_limit_seconds: int | UnsetType = UNSET
     expires_at: str | UnsetType = UNSET
@@ -189,6 +191,8 @@ class SessionBody(_Body, frozen=True):
     page: int
     answers: dict[str, float | str | list[float | str]]
     attributes: dict[str, float | str]
+    #: The attributes that the invitation or the API key fixed; the participant cannot change them.
+    fixed_attributes: list[str]
     show: Show
     deadline_at: str | UnsetType = UNSET
     language: str | UnsetType = UNSET

@@ -46,8 +46,10 @@ from stanine.api.web.problems import (
     Problem,
     ProblemError,
 )
-from stanine.api.web.queries import AFTER_CURSOR, LIMIT
+from stanine.api.web.queries import AFTER_CURSOR, LANGUAGE_TAG, LIMIT
 from stanine.api.web.routing import Content, Route
+from stanine.domain.instruments.public_form import choose_language
+from stanine.domain.instruments.records import Translation
 from stanine.domain.scoring.index import IndexEntry
 from stanine.store.cursors import UNKNOWN, Cursor, Mark, SealedCursor, move_on, tag_of
 from stanine.store.errors import LostCursorError
@@ -281,12 +283,18 @@ class InvitationRoutes:
         if reason == "Used" and stored.most_uses == 1:
             reason = None  # the code returns the open session
         limit = stored.given.time_limit_ms // 1000 or entry.time_limit_seconds
+        wanted = [
+            tag for tag in (request.query["language"], stored.given.language) if tag is not None
+        ]
+        language = choose_language(entry.language, entry.translations, wanted)
+        words = entry.translations.get(language or "") or Translation()
         body = Welcome(
             instrument=entry.name,
-            title=entry.title,
+            title=words.title or entry.title,
             is_open=reason is None,
             reason=given(reason),
-            language=given(stored.given.language or entry.language),
+            language=given(language or entry.language),
+            instructions=given(words.instructions or entry.instructions),
             languages=[entry.language, *entry.translations]
             if entry.language and entry.translations
             else UNSET,
@@ -421,6 +429,7 @@ class InvitationRoutes:
                 summary="Read the public data of an invitation by its code",
                 tag="invitations",
                 takes_code=True,
+                query=(LANGUAGE_TAG,),
                 answers={200: Content({"application/json": Welcome})},
                 problems=(NOT_INDEXED,),
             ),

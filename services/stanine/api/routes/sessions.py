@@ -221,6 +221,7 @@ class SessionRoutes:
             page=session.page,
             answers=answers,
             attributes={**its.attributes, **said},
+            fixed_attributes=sorted(its.attributes),
             show=its.show,
             language=given(language(entry, its) or entry.language),
             return_url=given(its.return_url),

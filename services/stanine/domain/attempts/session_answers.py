@@ -72,7 +72,7 @@ class SessionForm:
 
         Items whose visibility is unknown are not required.
         """
-        states = self._states(saved, attributes)
+        states = self.states(saved, attributes)
         answers = {
             item.id: saved[item.id]
             for item in self.entry.items
@@ -93,11 +93,15 @@ class SessionForm:
     def _hidden(
         self, answers: Mapping[str, Any], attributes: Mapping[str, AttributeValue]
     ) -> set[str]:
-        return {item for item, shown in self._states(answers, attributes).items() if shown is False}
+        return {item for item, shown in self.states(answers, attributes).items() if shown is False}
 
-    def _states(
+    def states(
         self, answers: Mapping[str, Any], attributes: Mapping[str, AttributeValue]
     ) -> dict[str, bool | None]:
+        """Return whether each item is shown: None if its condition needs a missing answer.
+
+        Empty if no item has a condition, or if an answer has a wrong type.
+        """
         if self._showing is None:
             return {}
         given = {

@@ -149,6 +149,7 @@ def _option(one: FormOption, labels: dict[str, str]) -> dict[str, Any]:
         {
             "value": one.value,
             "label": labels.get(str(one.value)) or one.label,
+            "missing": one.missing or None,
             "exclusive": one.exclusive or None,
         }
     )

@@ -1,0 +1,58 @@
+"""Addresses of the pages below the base path. Every link of a page is made here.
+
+Called by the routes and templates.
+"""
+
+from dataclasses import dataclass
+from urllib.parse import quote, urlencode
+
+
+@dataclass(frozen=True)
+class Links:
+    """The addresses. `base`: the base path, "" or such as "/x/y", without a slash at the end."""
+
+    base: str = ""
+
+    def welcome(self, code: str, language: str | None = None) -> str:
+        """Return the address of an invitation's welcome page."""
+        query = "" if language is None else f"?{urlencode({'language': language})}"
+        return f"{self.base}/s/{quote(code, safe='')}{query}"
+
+    def page(self, session: str, number: int, item: str | None = None) -> str:
+        """Return the address of a page of a session, from 1; `item`: the question to go to."""
+        fragment = "" if item is None else f"#{quote('q-' + item, safe='')}"
+        return f"{self.base}/s/{session}/{number}{fragment}"
+
+    def answers(self, session: str) -> str:
+        """Return the address that scripts save answers at."""
+        return f"{self.base}/s/{session}/answers"
+
+    def review(self, session: str) -> str:
+        """Return the address of the list of unanswered questions, with the button that submits."""
+        return f"{self.base}/s/{session}/review"
+
+    def done(self, session: str) -> str:
+        """Return the address of the thank-you page."""
+        return f"{self.base}/s/{session}/done"
+
+    def withdrawal(self, session: str) -> str:
+        """Return the address at which a session is withdrawn."""
+        return f"{self.base}/s/{session}/withdraw"
+
+    def result(self, session: str) -> str:
+        """Return the address of the result of a session."""
+        return f"{self.base}/r/{session}"
+
+    def asset(self, digest: str, name: str) -> str:
+        """Return the address of a static file."""
+        return f"{self.base}/assets/{digest}/{name}"
+
+
+def read_base_path(text: str) -> str:
+    """Return a base path without a slash at the end. Raises ValueError for another form."""
+    path = text.rstrip("/")
+    if path and (not path.startswith("/") or "//" in path or any(c in path for c in "?#% ")):
+        raise ValueError(
+            f"the base path {text!r} cannot be used: write it like /x/y, from the root of the host"
+        )
+    return path

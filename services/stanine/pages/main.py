@@ -1,0 +1,108 @@
+"""The process of the pages: `python -m stanine.pages --api http://HOST:PORT`.
+
+Exit status 0: stopped by a signal; 2: invalid arguments (the message has the remedy).
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from stanine.client import AsyncStanine, RetryPolicy
+from stanine.pages.app import make_pages
+from stanine.pages.links import read_base_path
+from stanine.pages.serving import listen, serve
+from stanine.pages.settings import (
+    Organisation,
+    PagesSettings,
+    read_networks,
+    read_organisation,
+)
+from stanine.pages.survey.sources import ApiSessions
+from stanine.telemetry.logs import configure_logs, get_log
+
+#: Seconds for which a call of the API is tried again: the restart of an API process. Participants wait as long.
+API_PATIENCE = 8.0
+
+log = get_log()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the pages; return the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        configure_logs("pages")
+        settings = read_settings(options)
+        client = make_client(options.api)
+    except ValueError as error:
+        print(f"stanine.pages: {error}", file=sys.stderr)  # noqa: T201 - the logs may not be there yet
+        return 2
+    try:
+        listener = listen(options.host, options.port)
+    except OSError as error:
+        print(  # noqa: T201 - as above
+            f"stanine.pages: cannot listen on {options.host}:{options.port}: {error.strerror}",
+            file=sys.stderr,
+        )
+        return 2
+    app = make_pages(settings, ApiSessions(client), client.close)
+    port = listener.getsockname()[1]
+    serve(app, listener, lambda: log.info("pages.ready", host=options.host, port=port))
+    return 0
+
+
+def make_client(address: str) -> AsyncStanine:
+    """Return the client of the API. Raises ValueError for an address that cannot be used."""
+    policy = RetryPolicy(patience=API_PATIENCE, patience_unreached=API_PATIENCE)
+    return AsyncStanine(address, retries=policy)
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the pages' settings to a parser."""
+    parser.add_argument(
+        "--base-path",
+        default="",
+        help="path below which the pages are, such as /x/y (default: none)",
+    )
+    parser.add_argument(
+        "--trust-proxy",
+        action="append",
+        default=[],
+        metavar="NETWORK",
+        help="proxies whose X-Forwarded-Proto and X-Forwarded-Host count, such as 10.0.0.0/8; repeatable",
+    )
+    parser.add_argument(
+        "--organisation",
+        type=Path,
+        metavar="FILE",
+        help="YAML file of who asks: name, contact, privacyUrl, consent",
+    )
+
+
+def read_settings(options: argparse.Namespace) -> PagesSettings:
+    """Return the settings of parsed options. Raises ValueError with the remedy."""
+    return PagesSettings(
+        read_base_path(options.base_path),
+        read_networks(options.trust_proxy),
+        Organisation() if options.organisation is None else read_organisation(options.organisation),
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m stanine.pages", description="Serves the pages for participants."
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--port", type=int, default=8001, help="port to listen on (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--api",
+        default=os.environ.get("STANINE_API_URL", "http://127.0.0.1:8000"),
+        help="address of the API (default: STANINE_API_URL, else %(default)s)",
+    )
+    add_settings(parser)
+    return parser

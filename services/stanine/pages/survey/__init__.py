@@ -1,0 +1,1 @@
+"""The survey: welcome, questions, review, thank-you."""

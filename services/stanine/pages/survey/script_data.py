@@ -1,0 +1,53 @@
+"""What the scripts of a page need, as JSON in the page. Called by the routes."""
+
+from typing import Any
+
+from stanine.pages.links import Links
+from stanine.pages.survey.paging import SurveyPage
+from stanine.pages.survey.visits import Visit
+
+
+def script_data(
+    visit: Visit, page: SurveyPage | None, links: Links, left: float | None
+) -> dict[str, Any]:
+    """Return the data of a page. `left`: seconds to the deadline, if there is one."""
+    data: dict[str, Any] = {
+        "session": visit.id,
+        "seq": visit.session.seq,
+        "save": links.answers(visit.id),
+        "review": links.review(visit.id),
+        "done": links.done(visit.id),
+        "page": page.number if page is not None else visit.session.page,
+        "texts": visit.wording.for_script(),
+    }
+    if left is not None:
+        data["left"] = round(left, 1)
+    if page is None:
+        return data
+    conditions = visit.prepared.conditions(page)
+    if conditions:
+        here = {visit.prepared.form.items[place].id for place in page.items}
+        names = visit.prepared.names(page)
+        data["conditions"] = conditions
+        data["others"] = [
+            _other(visit, item)
+            for item in visit.prepared.items
+            if item in names and item not in here
+        ]
+        data["attributes"] = {
+            name: value for name, value in visit.session.attributes.items() if name in names
+        }
+    return data
+
+
+def _other(visit: Visit, name: str) -> dict[str, Any]:
+    """Return a question of another page, which a condition of this page uses."""
+    item = visit.prepared.items[name]
+    return {
+        "id": name,
+        "type": item.type,
+        "answer": visit.session.answers.get(name),
+        "options": [option.value for option in item.options],
+        "missing": [option.value for option in item.options if option.missing],
+        "shown": visit.prepared.state(name, visit.session.answers, visit.session.attributes),
+    }

@@ -1,0 +1,142 @@
+"""Sentences about questions in the language of the interface: hints, errors, progress, time. Used by the survey."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from babel.dates import format_datetime
+from babel.numbers import format_decimal
+
+from stanine.client.records import FormItem, FormOption
+from stanine.pages.languages import catalog, locale
+
+#: Most options, and longest label in characters, of a scale that is set horizontally on a wide page.
+_WIDE_OPTIONS, _WIDE_LABEL = 7, 22
+#: As above for labels that are numbers.
+_WIDE_SHORT_OPTIONS, _SHORT_LABEL = 11, 3
+
+
+class Wording:
+    """The sentences in one language."""
+
+    def __init__(self, language: str) -> None:
+        texts = catalog(language)
+        self._locale = locale(language)
+        self.gettext: Callable[[str], str] = texts.gettext
+        self.ngettext: Callable[[str, str, int], str] = texts.ngettext
+
+    def number(self, x: float) -> str:
+        """Return a number as people read and type it."""
+        return format_decimal(x, "#.#########", self._locale)
+
+    def time(self, moment: datetime) -> str:
+        """Return a time with its zone."""
+        return format_datetime(moment, "medium", locale=self._locale) + " UTC"
+
+    def number_hint(self, item: FormItem) -> str:
+        """Return which numbers an item takes."""
+        low, high = self.number(item.min or 0), self.number(item.max or 0)
+        if item.integer and item.step is None:
+            return self.gettext("A whole number from %(low)s to %(high)s.") % {
+                "low": low,
+                "high": high,
+            }
+        if item.step is not None:
+            return self.gettext("A number from %(low)s to %(high)s, in steps of %(step)s.") % {
+                "low": low,
+                "high": high,
+                "step": self.number(item.step),
+            }
+        return self.gettext("A number from %(low)s to %(high)s.") % {"low": low, "high": high}
+
+    def choose_hint(self, item: FormItem) -> str:
+        """Return how many options of a Multiple may be chosen."""
+        low, high = item.min_chosen or 0, item.max_chosen or len(item.options)
+        numbers = {"low": self.number(low), "high": self.number(high)}
+        if low == high:
+            return self.gettext("Choose exactly %(low)s.") % numbers
+        if low > 0 and high < len(item.options):
+            return self.gettext("Choose %(low)s to %(high)s.") % numbers
+        if low > 0:
+            return self.gettext("Choose at least %(low)s.") % numbers
+        if high < len(item.options):
+            return self.gettext("Choose up to %(high)s.") % numbers
+        return self.gettext("Choose all that apply.")
+
+    def missing(self) -> str:
+        """Return the error of a required question without an answer."""
+        return self.gettext("Please answer this question.")
+
+    def wrong(self, item: FormItem, code: str) -> str:
+        """Return the error of an answer that an item does not take. `code`: the domain's."""
+        if code == "NotDistinct":
+            return self.gettext("This must differ from your other choice.")
+        match item.type:
+            case "Number":
+                return self.number_hint(item)
+            case "Multiple":
+                return self.choose_hint(item)
+            case "Ranking":
+                return self.gettext("Put all options in order.")
+            case "Text":
+                return self.gettext("At most %(count)s characters.") % {
+                    "count": self.number(item.max_length or 0)
+                }
+            case "Date":
+                return self.gettext("A date that exists, with day, month and year.")
+        return self.gettext("Choose one of the options.")
+
+    def progress(self, number: int, count: int) -> str:
+        """Return where a page is among the pages."""
+        return self.gettext("Page %(number)s of %(count)s") % {
+            "number": self.number(number),
+            "count": self.number(count),
+        }
+
+    def minutes(self, minutes: int) -> str:
+        """Return a duration."""
+        return self.ngettext("%(num)s minute", "%(num)s minutes", minutes) % {
+            "num": self.number(minutes)
+        }
+
+    def time_left(self, seconds: float) -> str:
+        """Return how much time is left, in whole minutes."""
+        if seconds <= 0:
+            return self.gettext("The time is over.")
+        return self.gettext("Time left: %(time)s") % {
+            "time": self.minutes(max(1, round(seconds / 60)))
+        }
+
+    def for_script(self) -> dict[str, str]:
+        """Return the sentences that scripts say."""
+        _ = self.gettext
+        return {
+            "saved": _("Saved"),
+            "saving": _("Saving …"),
+            "offline": _(
+                "No connection. Your answers are kept on this device and sent as soon as there is one."
+            ),
+            "closed": _("This questionnaire is closed; further answers are not saved."),
+            "unsaved": _("This answer is not saved yet:"),
+            "fiveMinutes": _("Five minutes are left."),
+            "oneMinute": _("One minute is left."),
+            "over": _("The time is over."),
+            "timeLeft": _("Time left: %(time)s"),
+        }
+
+
+def label(option: FormOption) -> str:
+    """Return what people read for an option."""
+    return option.label or str(option.value)
+
+
+def is_wide(item: FormItem) -> bool:
+    """Return whether the options of a Choice are set horizontally on a wide page."""
+    count, longest = len(item.options), max((len(label(one)) for one in item.options), default=0)
+    return (3 <= count <= _WIDE_OPTIONS and longest <= _WIDE_LABEL) or (
+        3 <= count <= _WIDE_SHORT_OPTIONS and longest <= _SHORT_LABEL
+    )
+
+
+def has_slider(item: FormItem) -> bool:
+    """Return whether a Number has a slider too: its ends are labelled, or it has steps."""
+    return bool(item.min_label or item.max_label or item.step is not None)

@@ -1,0 +1,92 @@
+"""The pages as served: the real application before the real API, each on a port, in threads of the test."""
+
+import json
+import secrets
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from tests.integration.api.serving import Serving, write_keys
+
+from stanine.pages.app import make_pages
+from stanine.pages.main import make_client
+from stanine.pages.serving import listen
+from stanine.pages.settings import Organisation, PagesSettings
+from stanine.pages.survey.sources import ApiSessions
+
+
+class ServedPages:
+    """The pages of one API."""
+
+    def __init__(self, api_url: str, settings: PagesSettings, port: int = 0) -> None:
+        client = make_client(api_url)
+        app = make_pages(settings, ApiSessions(client), client.close)
+        listener = listen("127.0.0.1", port)
+        self.port = listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}{settings.base_path}"
+        config = uvicorn.Config(
+            app,
+            interface="asgi3",
+            ws="none",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listener]})
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(20)
+        assert not self._thread.is_alive()
+
+
+class Survey:
+    """An API with pages before it, and instruments to invite people to."""
+
+    def __init__(self, api: Serving, pages: ServedPages) -> None:
+        self.api, self.pages = api, pages
+
+    def publish(self, document: Mapping[str, Any]) -> str:
+        """Publish an instrument; return its name."""
+        self.api.publish(document)
+        return str(document["metadata"]["name"])
+
+    def invite(self, name: str, **order: Any) -> str:
+        """Return a new link to an instrument."""
+        answer = self.api.http().post(f"/v1/instruments/{name}/invitations", json=order)
+        assert answer.is_success, answer.text
+        return f"{self.pages.url}/s/{answer.json()['code']}"
+
+    def attempts(self, name: str) -> list[dict[str, Any]]:
+        """Return the stored attempts of an instrument with their answers."""
+        answer = self.api.http().get(f"/v1/instruments/{name}/attempts")
+        assert answer.is_success, answer.text
+        return [json.loads(line) for line in answer.text.splitlines()]
+
+
+@contextmanager
+def survey_at(
+    redis_url: str,
+    directory: Path,
+    *,
+    base_path: str = "",
+    organisation: Organisation = Organisation(),  # noqa: B008 - frozen
+) -> Iterator[Survey]:
+    """Run an API and its pages."""
+    keys = directory / "keys.json"
+    write_keys(keys)
+    api = Serving(redis_url, f"pages-{secrets.token_hex(4)}", keys)
+    try:
+        api.until_ready()
+        pages = ServedPages(api.url, PagesSettings(base_path, (), organisation))
+        try:
+            yield Survey(api, pages)
+        finally:
+            pages.stop()
+    finally:
+        api.stop()
