@@ -1,4 +1,4 @@
-# One image for every process of Stanine; the first argument selects it: api, index-watcher, result-watcher, operator, cli.
+# One image for every process of Stanine; the first argument selects it: api, pages, index-watcher, result-watcher, operator, cli.
 # `--target quickstart` builds an image whose container runs all processes and Valkey: compose.yaml.
 # BASE_IMAGE is any Debian with Python 3.11 or newer, venv and pip (NumPy's wheels need glibc); both stages use it.
 ARG BASE_IMAGE=python:3.11-slim
@@ -64,7 +64,7 @@ CMD ["cli", "up", "--host", "0.0.0.0", "--data", "/data"]
 # The default target.
 FROM ${BASE_IMAGE}
 LABEL org.opencontainers.image.title="stanine" \
-      org.opencontainers.image.description="Runs psychometric assessments: API, indexWatcher, resultWatcher, operator, CLI" \
+      org.opencontainers.image.description="Runs psychometric assessments: API, pages, indexWatcher, resultWatcher, operator, CLI" \
       org.opencontainers.image.licenses="Apache-2.0"
 # Name and home for every user id; libraries require them.
 ENV USER=stanine HOME=/tmp

@@ -12,6 +12,7 @@ from types import FrameType
 #: What can be run: the name in the image and in Kubernetes, and the module whose `main` it is.
 PROCESSES = {
     "api": "stanine.api.main",
+    "pages": "stanine.pages.main",
     "index-watcher": "stanine.index_watcher.main",
     "result-watcher": "stanine.result_watcher.main",
     "operator": "stanine_operator.main",

@@ -1,6 +1,5 @@
 """The pages as served: the real application before the real API, each on a port, in threads of the test."""
 
-import json
 import secrets
 import threading
 from collections.abc import Iterator, Mapping
@@ -62,11 +61,21 @@ class Survey:
         assert answer.is_success, answer.text
         return f"{self.pages.url}/s/{answer.json()['code']}"
 
-    def attempts(self, name: str) -> list[dict[str, Any]]:
-        """Return the stored attempts of an instrument with their answers."""
-        answer = self.api.http().get(f"/v1/instruments/{name}/attempts")
-        assert answer.is_success, answer.text
-        return [json.loads(line) for line in answer.text.splitlines()]
+    def session(self, page: Any) -> dict[str, Any]:
+        """Return the session whose page a browser shows, as the API has it."""
+        name = page.url.split("/s/")[1].split("/")[0]
+        cookies = {one["name"]: one["value"] for one in page.context.cookies()}
+        found = self.api.http(cookies[f"s_{name}"]).get(f"/v1/sessions/{name}")
+        assert found.is_success, found.text
+        body: dict[str, Any] = found.json()
+        return body
+
+    def submitted(self, page: Any) -> dict[str, Any]:
+        """Return the answers of the attempt that a browser has submitted."""
+        found = self.api.http().get(f"/v1/attempts/{self.session(page)['attempt']}")
+        assert found.is_success, found.text
+        answers: dict[str, Any] = found.json()["answers"]
+        return answers
 
 
 @contextmanager

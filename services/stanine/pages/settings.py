@@ -5,7 +5,6 @@ Runtime settings of Stanine do not concern the pages, which do not know Redis.
 
 import ipaddress
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -30,8 +29,7 @@ class Organisation(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_f
     instruments: dict[str, Localized] = {}
 
 
-@dataclass(frozen=True)
-class PagesSettings:
+class PagesSettings(msgspec.Struct, frozen=True):
     """The settings of one process."""
 
     base_path: str = ""

@@ -130,7 +130,8 @@ def test_a_participant_sees_the_form_and_nothing_of_how_it_is_scored(
     shown = public_form(entry_of(simple))
     assert shown == {
         "name": "mood", "revision": 2, "form": 1, "title": "Mood", "attributes": [{"id": "sex", "values": ["f", "m"]}],
-        "items": [{"id": "a", "text": "Sad?", "type": "Choice", "options": [{"value": 0, "label": "No"}, {"value": 1}, {"value": "na", "missing": True}]}],
+        "items": [{"id": "a", "text": "Sad?", "type": "Choice", "options": [
+            {"value": 0, "label": "No"}, {"value": 1}, {"value": "na", "missing": True}]}],
     }  # fmt: skip
     assert not any(word in json.dumps(shown).lower() for word in ("hidden", "key", "band"))
 

@@ -25,7 +25,7 @@ def test_a_wrong_name_is_answered_with_those_that_there_are() -> None:
         process = start(*arguments)
         _, said = process.communicate(timeout=20)
         assert process.returncode == 2
-        assert "api, index-watcher, result-watcher, operator, cli" in said
+        assert "api, pages, index-watcher, result-watcher, operator, cli" in said
 
 
 def test_every_process_that_is_named_has_a_main() -> None:

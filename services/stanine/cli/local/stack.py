@@ -38,6 +38,8 @@ _PACKAGES = (
     "prometheus_client",
     "opentelemetry",
     "numpy",
+    "jinja2",
+    "babel",
 )
 #: Start timeout in seconds: a cold start takes about 2 s, loading a large append-only file longer.
 START_TIMEOUT = 120.0

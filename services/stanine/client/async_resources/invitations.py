@@ -66,9 +66,9 @@ class AsyncInvitationsResource(AsyncResource):
         """Change when an invitation expires (RFC 3339); None: never."""
         return await self._client.call(invitations.extend(instrument, invitation, expires_at))
 
-    async def preview(self, code: str) -> InvitationPreview:
+    async def preview(self, code: str, *, language: str | None = None) -> InvitationPreview:
         """Return what a code shows before a session is opened; changes nothing."""
-        return await self._client.call(invitations.preview(code))
+        return await self._client.call(invitations.preview(code, language))
 
     async def release(self, instrument: str, *, released: bool = True) -> ResultsRelease:
         """Release an instrument's results to participants with AfterRelease, or withdraw the release."""

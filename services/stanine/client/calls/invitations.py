@@ -69,9 +69,15 @@ def extend(instrument: str, invitation: str, expires_at: str | None) -> ApiCall[
     )
 
 
-def preview(code: str) -> ApiCall[InvitationPreview]:
+def preview(code: str, language: str | None) -> ApiCall[InvitationPreview]:
     """Read the public data of an invitation by its code."""
-    return call("GET", "/v1/invitation", reader(InvitationPreview), token=code)
+    return call(
+        "GET",
+        "/v1/invitation",
+        reader(InvitationPreview),
+        query=query(language=language),
+        token=code,
+    )
 
 
 def release(instrument: str, *, released: bool) -> ApiCall[ResultsRelease]:

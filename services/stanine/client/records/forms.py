@@ -10,6 +10,8 @@ class OptionInfo(ClientRecord, frozen=True):
 
     value: int | float | str
     label: str | None = None
+    #: Whether choosing it counts as a missing answer; conditions see it as such.
+    missing: bool = False
     #: Whether it is chosen alone.
     exclusive: bool = False
 

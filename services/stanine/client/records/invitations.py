@@ -81,6 +81,7 @@ class InvitationPreview(ClientRecord, frozen=True):
     reason: str | None = None
     language: str | None = None
     languages: list[str] | None = None
+    instructions: str | None = None
     duration_minutes: int | float | None = None
     time_limit_seconds: int | None = None
     expires_at: str | None = None

@@ -47,6 +47,8 @@ class SessionInfo(PersonRecord, frozen=True):
     attributes: dict[str, int | float | str]
     #: The participant's access to the result: None, Participant or AfterRelease.
     show: str
+    #: The attributes that the participant cannot change.
+    fixed_attributes: tuple[str, ...] = ()
     #: After it, and a short grace period, the saved answers are submitted.
     deadline_at: str | None = None
     language: str | None = None

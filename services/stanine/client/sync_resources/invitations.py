@@ -67,9 +67,9 @@ class InvitationsResource(SyncResource):
         """Change when an invitation expires (RFC 3339); None: never."""
         return self._client.call(invitations.extend(instrument, invitation, expires_at))
 
-    def preview(self, code: str) -> InvitationPreview:
+    def preview(self, code: str, *, language: str | None = None) -> InvitationPreview:
         """Return what a code shows before a session is opened; changes nothing."""
-        return self._client.call(invitations.preview(code))
+        return self._client.call(invitations.preview(code, language))
 
     def release(self, instrument: str, *, released: bool = True) -> ResultsRelease:
         """Release an instrument's results to participants with AfterRelease, or withdraw the release."""

@@ -21,8 +21,10 @@ MAX_BYTES = 1 << 20
 #: Maximum fields of a posted page.
 MAX_FIELDS = 10_000
 _NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)", re.ASCII)
-#: Decimal separators, and signs that people type or paste for minus.
-_SIGNS = str.maketrans({",": ".", "٫": ".", "−": "-", "–": "-"})
+#: Decimal separators (comma, the Arabic one), and what people type or paste for minus (minus sign, dash).
+_SIGNS = str.maketrans(
+    {",": ".", "\N{ARABIC DECIMAL SEPARATOR}": ".", "\N{MINUS SIGN}": "-", "\N{EN DASH}": "-"}
+)
 
 
 def read_fields(body: bytes) -> dict[str, list[str]]:

@@ -6,7 +6,8 @@ language, so that a request joins strings. Called by the routes.
 
 import re
 import secrets
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,7 +28,7 @@ class PageState:
     """What a page shows of one participant. Never logged."""
 
     answers: Mapping[str, Any] = field(repr=False)
-    shown: Set[str]
+    shown: AbstractSet[str]
     #: Sentences by item.
     errors: Mapping[str, str] = field(default_factory=lambda: _NO_ERRORS)
 

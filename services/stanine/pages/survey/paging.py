@@ -1,7 +1,8 @@
 """Divides a form into pages. Pure. Called by `prepared`."""
 
-from stanine.client.records import Form
 import msgspec
+
+from stanine.client.records import Form
 
 #: Items on a page of a form that does not state it.
 ITEMS_PER_PAGE = 10

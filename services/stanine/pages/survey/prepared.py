@@ -22,7 +22,7 @@ class Prepared:
     """One form in one language."""
 
     def __init__(self, form: Form) -> None:
-        """Raises InvalidDocument for a form of another version of Stanine."""
+        """Raise InvalidDocument for a form of another version of Stanine."""
         self.form = form
         entry = entry_of(form)
         self.rules = SessionForm(entry)

@@ -56,7 +56,8 @@ def no_session(request: Request, renderer: Renderer, language: str) -> Response:
         _("Please open your link again"),
         [
             _(
-                "This browser does not know the questionnaire of this address. The link of your invitation leads back to it; your saved answers are still there."
+                "This browser does not know the questionnaire of this address. The link of your invitation leads back"
+                " to it; your saved answers are still there."
             )
         ],
     )

@@ -9,10 +9,8 @@ from babel.numbers import format_decimal
 from stanine.client.records import FormItem, FormOption
 from stanine.pages.languages import catalog, locale
 
-#: Most options, and longest label in characters, of a scale that is set horizontally on a wide page.
-_WIDE_OPTIONS, _WIDE_LABEL = 7, 22
-#: As above for labels that are numbers.
-_WIDE_SHORT_OPTIONS, _SHORT_LABEL = 11, 3
+#: Scales that are set horizontally on a wide page: most options, and longest label in characters.
+_WIDE = ((5, 28), (7, 22), (11, 3))
 
 
 class Wording:
@@ -132,9 +130,7 @@ def label(option: FormOption) -> str:
 def is_wide(item: FormItem) -> bool:
     """Return whether the options of a Choice are set horizontally on a wide page."""
     count, longest = len(item.options), max((len(label(one)) for one in item.options), default=0)
-    return (3 <= count <= _WIDE_OPTIONS and longest <= _WIDE_LABEL) or (
-        3 <= count <= _WIDE_SHORT_OPTIONS and longest <= _SHORT_LABEL
-    )
+    return count >= 3 and any(count <= most and longest <= length for most, length in _WIDE)
 
 
 def has_slider(item: FormItem) -> bool:
