@@ -191,9 +191,9 @@ class SessionBody(_Body, frozen=True):
     page: int
     answers: dict[str, float | str | list[float | str]]
     attributes: dict[str, float | str]
-    #: The attributes that the invitation or the API key fixed; the participant cannot change them.
-    fixed_attributes: list[str]
     show: Show
+    #: The attributes that the invitation or the API key fixed; the participant cannot change them.
+    fixed_attributes: list[str] | UnsetType = UNSET
     deadline_at: str | UnsetType = UNSET
     language: str | UnsetType = UNSET
     return_url: str | UnsetType = UNSET

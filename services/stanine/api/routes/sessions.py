@@ -221,7 +221,7 @@ class SessionRoutes:
             page=session.page,
             answers=answers,
             attributes={**its.attributes, **said},
-            fixed_attributes=sorted(its.attributes),
+            fixed_attributes=sorted(its.attributes) or UNSET,
             show=its.show,
             language=given(language(entry, its) or entry.language),
             return_url=given(its.return_url),
