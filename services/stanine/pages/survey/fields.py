@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from stanine.client.records import FormAttribute, FormItem
+from stanine.client.records import AttributeInfo, ItemInfo
 from stanine.pages.survey.paging import SurveyPage
 from stanine.pages.survey.prepared import Prepared
 
@@ -74,7 +74,7 @@ def read_number(text: str) -> int | float | str | None:
     return int(number) if number.is_integer() else number
 
 
-def _answer(item: FormItem, fields: Fields) -> Any:
+def _answer(item: ItemInfo, fields: Fields) -> Any:
     values = fields.get(f"a.{item.id}", [])
     match item.type:
         case "Choice":
@@ -89,7 +89,7 @@ def _answer(item: FormItem, fields: Fields) -> Any:
             return (values[0].replace("\r\n", "\n").strip() if values else "") or None
 
 
-def _attribute(attribute: FormAttribute, text: str) -> Any:
+def _attribute(attribute: AttributeInfo, text: str) -> Any:
     if not text:
         return None
     if attribute.values is not None:

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from stanine.client.records import Form, Session
+from stanine.client.records import FormInfo, SessionInfo
 from stanine.pages.rendering import Renderer
 from stanine.pages.survey.fragments import ItemFragments
 from stanine.pages.survey.paging import SurveyPage
@@ -33,7 +33,7 @@ class FormCache:
         self._renderer, self._clock = renderer, clock
         self._forms: OrderedDict[tuple[str, int, str | None], _Known] = OrderedDict()
 
-    async def find(self, session: Session, read: Callable[[], Awaitable[Form]]) -> Prepared:
+    async def find(self, session: SessionInfo, read: Callable[[], Awaitable[FormInfo]]) -> Prepared:
         """Return the form of a session; `read` is called if it is not known."""
         key = _key(session)
         known = self._forms.get(key)
@@ -49,7 +49,7 @@ class FormCache:
         return known.prepared
 
     def fragments(
-        self, session: Session, prepared: Prepared, page: SurveyPage, language: str
+        self, session: SessionInfo, prepared: Prepared, page: SurveyPage, language: str
     ) -> ItemFragments:
         """Return the rendered questions of a page."""
         known = self._forms.get(_key(session))
@@ -67,5 +67,5 @@ class FormCache:
         return found
 
 
-def _key(session: Session) -> tuple[str, int, str | None]:
+def _key(session: SessionInfo) -> tuple[str, int, str | None]:
     return session.instrument, session.revision, session.language

@@ -5,7 +5,7 @@ Called by `prepared`.
 
 import msgspec
 
-from stanine.client.records import Form, FormAttribute, FormItem, FormSection
+from stanine.client.records import AttributeInfo, FormInfo, ItemInfo, SectionInfo
 from stanine.domain.errors import InvalidDocument, StanineError
 from stanine.domain.instruments.records import (
     Attribute,
@@ -23,7 +23,7 @@ from stanine.domain.scoring.index import IndexEntry, build_entry
 __all__ = ["entry_of"]
 
 
-def entry_of(form: Form) -> IndexEntry:
+def entry_of(form: FormInfo) -> IndexEntry:
     """Return an index entry without scales.
 
     Raises InvalidDocument if the form is none: the API has another version.
@@ -52,7 +52,7 @@ def entry_of(form: Form) -> IndexEntry:
         raise InvalidDocument([]) from error
 
 
-def _attribute(one: FormAttribute) -> Attribute:
+def _attribute(one: AttributeInfo) -> Attribute:
     labels = one.labels or [None] * len(one.values or ())
     values = (
         None
@@ -64,7 +64,7 @@ def _attribute(one: FormAttribute) -> Attribute:
     return Attribute(one.id, one.title, one.type, values, one.required)  # type: ignore[arg-type]
 
 
-def _item(one: FormItem) -> Item:
+def _item(one: ItemInfo) -> Item:
     return Item(
         one.id,
         one.text,
@@ -90,5 +90,5 @@ def _item(one: FormItem) -> Item:
     )
 
 
-def _section(one: FormSection) -> Section:
+def _section(one: SectionInfo) -> Section:
     return Section(one.id, tuple(one.items), one.title, one.instructions, one.when)

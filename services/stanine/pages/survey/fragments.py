@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from markupsafe import Markup, escape
 
-from stanine.client.records import FormItem
+from stanine.client.records import ItemInfo
 from stanine.pages.rendering import Renderer
 from stanine.pages.survey.paging import SurveyPage
 from stanine.pages.survey.prepared import Prepared
@@ -35,7 +35,7 @@ class PageState:
 
 class _Slot(msgspec.Struct, frozen=True):
     kind: str
-    item: FormItem
+    item: ItemInfo
     option: int
 
 
@@ -119,7 +119,7 @@ class ItemFragments:
             return escape(self._wording.number(answer))
         return escape(answer)
 
-    def _ranking(self, item: FormItem, answer: Any) -> str:
+    def _ranking(self, item: ItemInfo, answer: Any) -> str:
         values = [option.value for option in item.options]
         order = (
             answer
@@ -145,7 +145,7 @@ def literal(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def missing_values(item: FormItem) -> str:
+def missing_values(item: ItemInfo) -> str:
     """Return the values that count as missing answers, as JSON; "" if there are none."""
     found = [option.value for option in item.options if option.missing]
     return literal(found) if found else ""
@@ -156,7 +156,7 @@ def exact_number(x: float) -> str:
     return repr(int(x) if float(x).is_integer() else x)
 
 
-def slider_step(item: FormItem) -> str:
+def slider_step(item: ItemInfo) -> str:
     """Return the step of a slider."""
     if item.step is not None:
         return exact_number(item.step)

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from stanine.client.records import Form
+from stanine.client.records import FormInfo
 
 #: Items on a page of a form that does not state it.
 ITEMS_PER_PAGE = 10
@@ -23,7 +23,7 @@ class SurveyPage(msgspec.Struct, frozen=True):
     is_first: bool = False
 
 
-def pages_of(form: Form, attributes: tuple[str, ...] = ()) -> tuple[SurveyPage, ...]:
+def pages_of(form: FormInfo, attributes: tuple[str, ...] = ()) -> tuple[SurveyPage, ...]:
     """Return the pages of a form; `attributes` come first, on a page of their own.
 
     A page never holds items of two sections. Without `layout` it holds ITEMS_PER_PAGE items at most.

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from stanine.client.records import Form
+from stanine.client.records import FormInfo
 from stanine.domain.attempts.attempt import AttributeValue
 from stanine.domain.attempts.session_answers import SessionForm
 from stanine.pages.survey.form_entry import entry_of
@@ -21,7 +21,7 @@ Attributes = Mapping[str, AttributeValue]
 class Prepared:
     """One form in one language."""
 
-    def __init__(self, form: Form) -> None:
+    def __init__(self, form: FormInfo) -> None:
         """Raise InvalidDocument for a form of another version of Stanine."""
         self.form = form
         entry = entry_of(form)

@@ -5,9 +5,9 @@ from typing import Any, Protocol
 
 from stanine.client import AsyncStanine
 from stanine.client.records import (
-    Form,
+    FormInfo,
     InvitationPreview,
-    Session,
+    SessionInfo,
     SessionRequest,
     SessionSaved,
     SessionSubmitted,
@@ -21,15 +21,15 @@ class SessionSource(Protocol):
         """Return what a code shows; changes nothing."""
         ...
 
-    async def open(self, instrument: str, code: str, language: str | None) -> Session:
+    async def open(self, instrument: str, code: str, language: str | None) -> SessionInfo:
         """Open a session by a code, or find the one that it opened before."""
         ...
 
-    async def get(self, session: str, token: str) -> Session:
+    async def get(self, session: str, token: str) -> SessionInfo:
         """Return a session."""
         ...
 
-    async def form(self, session: str, token: str) -> Form:
+    async def form(self, session: str, token: str) -> FormInfo:
         """Return the form of a session in its language."""
         ...
 
@@ -65,16 +65,16 @@ class ApiSessions:
         """Return what a code shows."""
         return await self._client.invitations.preview(code, language=language)
 
-    async def open(self, instrument: str, code: str, language: str | None) -> Session:
+    async def open(self, instrument: str, code: str, language: str | None) -> SessionInfo:
         """Open a session by a code."""
         request = SessionRequest(language=language)
         return await self._client.sessions.open(instrument, request, code=code)
 
-    async def get(self, session: str, token: str) -> Session:
+    async def get(self, session: str, token: str) -> SessionInfo:
         """Return a session."""
         return await self._client.sessions.get(session, token=token)
 
-    async def form(self, session: str, token: str) -> Form:
+    async def form(self, session: str, token: str) -> FormInfo:
         """Return the form of a session."""
         return await self._client.sessions.form(session, token=token)
 

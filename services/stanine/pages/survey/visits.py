@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from starlette.requests import Request
 
-from stanine.client.records import Session
+from stanine.client.records import SessionInfo
 from stanine.pages.languages import accepted, interface_language
 from stanine.pages.links import Links
 from stanine.pages.rendering import Renderer
@@ -24,7 +24,7 @@ from stanine.pages.survey.wording import Wording
 class Visit:
     """One request of a participant in a session. Its answers are never logged."""
 
-    session: Session = field(repr=False)
+    session: SessionInfo = field(repr=False)
     token: str = field(repr=False)
     prepared: Prepared = field(repr=False)
     #: The language of the interface.

@@ -5,7 +5,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from stanine.client.errors import InvitationEndedError, Problem, StanineClientError
+from stanine.client.errors import InvitationEndedError, ProblemInfo, StanineClientError
 from stanine.client.records import InvitationPreview
 from stanine.pages.answers import page, redirect
 from stanine.pages.cookies import keep_token
@@ -64,7 +64,7 @@ class WelcomeRoutes:
     async def _preview(self, code: str, language: str | None) -> InvitationPreview:
         found = await self._visits.source.preview(code, language)
         if not found.is_open:
-            problem = Problem(
+            problem = ProblemInfo(
                 status=410, title="The invitation has ended", reason=found.reason or ""
             )
             raise InvitationEndedError(problem)

@@ -6,7 +6,7 @@ from datetime import datetime
 from babel.dates import format_datetime
 from babel.numbers import format_decimal
 
-from stanine.client.records import FormItem, FormOption
+from stanine.client.records import ItemInfo, OptionInfo
 from stanine.pages.languages import catalog, locale
 
 #: Scales that are set horizontally on a wide page: most options, and longest label in characters.
@@ -30,7 +30,7 @@ class Wording:
         """Return a time with its zone."""
         return format_datetime(moment, "medium", locale=self._locale) + " UTC"
 
-    def number_hint(self, item: FormItem) -> str:
+    def number_hint(self, item: ItemInfo) -> str:
         """Return which numbers an item takes."""
         low, high = self.number(item.min or 0), self.number(item.max or 0)
         if item.integer and item.step is None:
@@ -46,7 +46,7 @@ class Wording:
             }
         return self.gettext("A number from %(low)s to %(high)s.") % {"low": low, "high": high}
 
-    def choose_hint(self, item: FormItem) -> str:
+    def choose_hint(self, item: ItemInfo) -> str:
         """Return how many options of a Multiple may be chosen."""
         low, high = item.min_chosen or 0, item.max_chosen or len(item.options)
         numbers = {"low": self.number(low), "high": self.number(high)}
@@ -64,7 +64,7 @@ class Wording:
         """Return the error of a required question without an answer."""
         return self.gettext("Please answer this question.")
 
-    def wrong(self, item: FormItem, code: str) -> str:
+    def wrong(self, item: ItemInfo, code: str) -> str:
         """Return the error of an answer that an item does not take. `code`: the domain's."""
         if code == "NotDistinct":
             return self.gettext("This must differ from your other choice.")
@@ -122,17 +122,17 @@ class Wording:
         }
 
 
-def label(option: FormOption) -> str:
+def label(option: OptionInfo) -> str:
     """Return what people read for an option."""
     return option.label or str(option.value)
 
 
-def is_wide(item: FormItem) -> bool:
+def is_wide(item: ItemInfo) -> bool:
     """Return whether the options of a Choice are set horizontally on a wide page."""
     count, longest = len(item.options), max((len(label(one)) for one in item.options), default=0)
     return count >= 3 and any(count <= most and longest <= length for most, length in _WIDE)
 
 
-def has_slider(item: FormItem) -> bool:
+def has_slider(item: ItemInfo) -> bool:
     """Return whether a Number has a slider too: its ends are labelled, or it has steps."""
     return bool(item.min_label or item.max_label or item.step is not None)
