@@ -6,7 +6,6 @@ kopf runs the watches and writes nothing. Its events go to the controller, which
 import asyncio
 import contextlib
 import logging
-import signal
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,6 +13,8 @@ from typing import Any
 import kopf
 from opentelemetry.trace import TracerProvider
 
+from stanine.runtime.readiness import Readiness
+from stanine.runtime.stopping import call_on_signals
 from stanine.telemetry.health import HealthServer
 from stanine.telemetry.heartbeats import Heartbeats
 from stanine.telemetry.logs import configure_logs, get_log
@@ -37,7 +38,6 @@ from stanine_operator.kubernetes.credentials import (
 )
 from stanine_operator.kubernetes.leaving import Leaving
 from stanine_operator.metrics import OperatorMetrics
-from stanine_operator.readiness import Readiness
 from stanine_operator.redis_servers.connections import Connections
 from stanine_operator.redis_servers.monitor import ServerMonitor
 from stanine_operator.settings import (
@@ -82,7 +82,11 @@ async def _serve(options: Options, provider: TracerProvider) -> int:
     settings = kopf.OperatorSettings()
     configure_kopf(settings)
     kinds = {kind.name: kind for kind in all_kinds()}
-    resource_cache, heartbeats, readiness = ResourceCache(), Heartbeats(), Readiness()
+    resource_cache, heartbeats, readiness = (
+        ResourceCache(),
+        Heartbeats(),
+        Readiness("it is starting"),
+    )
     metrics = OperatorMetrics(make_registry(), resource_cache, kinds)
     client = await Client.connect(
         on_response=lambda method, status: metrics.requests.labels(method, str(status)).inc()
@@ -122,7 +126,7 @@ async def _serve(options: Options, provider: TracerProvider) -> int:
         controller.readiness_changed,
         watch_again.set,
     )
-    _stop_on_signals(stop)
+    call_on_signals(stop.set)
     log.info("operator.started", health_port=health.port, namespaces=list(namespaces) or "all")
     posting = asyncio.create_task(recorder.run(), name="events")
     working: list[asyncio.Task[None]] = []
@@ -154,7 +158,7 @@ async def _serve(options: Options, provider: TracerProvider) -> int:
                 watch_again.clear()
     finally:
         log.info("operator.stopping")
-        readiness.stopping()
+        readiness.waiting("it is stopping")
         controller.stop()
         leaving = Leaving(cluster, kinds, responsibility, reconciler, namespaces, client.namespace)
         await leaving.free()
@@ -213,7 +217,7 @@ async def _watch(
         namespaces=namespaces,
         stop_flag=ended,
     )
-    _stop_on_signals(stop)  # kopf has replaced the signal handlers
+    call_on_signals(stop.set)  # kopf has replaced the signal handlers
     try:
         await kopf.run_tasks(tasks, ignored=others)
     except Exception:  # noqa: BLE001 - the process cannot continue without the watch
@@ -223,11 +227,6 @@ async def _watch(
         for task in waiting:
             task.cancel()
     return again.is_set() and not stop.is_set()
-
-
-def _stop_on_signals(stop: asyncio.Event) -> None:
-    for each in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(each, stop.set)
 
 
 def _register(
@@ -276,7 +275,7 @@ async def _report_when_synced(controller: Controller, readiness: Readiness) -> N
     readiness.waiting("the first lists of resources are not complete")
     while not await controller.is_synced():  # noqa: ASYNC110 - the API server is polled
         await asyncio.sleep(LISTS_INTERVAL)
-    readiness.listed()
+    readiness.ready()
 
 
 async def _missing(cluster: Cluster, kinds: dict[str, KindHandler]) -> str:

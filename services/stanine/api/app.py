@@ -24,7 +24,6 @@ from stanine.api.loops import (
     SLOW_SECONDS,
     BackupFollower,
     IndexFollower,
-    Loops,
     SettingsFollower,
     WriteProbe,
     follow_keys,
@@ -62,6 +61,7 @@ from stanine.broker.connection.errors import ServerProblem
 from stanine.broker.entry import head
 from stanine.broker.keys import queue_keys
 from stanine.messages import BUILD_INDEX, SCORE_ATTEMPTS, MessageRoute, Outbox
+from stanine.runtime.loops import Loops
 from stanine.store import settings as configuration
 from stanine.store.attempts import Attempts
 from stanine.store.capacity import Capacity

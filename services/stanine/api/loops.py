@@ -1,8 +1,6 @@
-"""The loops of the API: they follow the index, the settings, Redis's memory and the keys file.
+"""The iterations of the API's loops: they follow the index, the settings, Redis's memory and the keys file.
 
-Made by `app`, started with the server. An error does not end a loop: a failure is logged once, and the recovery
-once. Every iteration sends a heartbeat for /healthz, even if it failed, because a restart of this process does not
-help while Redis is unavailable.
+Made by `app`, which runs them in stanine.runtime.loops.
 """
 
 import asyncio
@@ -19,16 +17,15 @@ from stanine.api.intake.storing import Intake
 from stanine.api.web.auth import Keyring, KeysError
 from stanine.api.web.deadlines import within
 from stanine.broker.connection.errors import REFUSES_WRITES, ServerProblem, classify
+from stanine.runtime.settings_follower import FollowedSettings
 from stanine.store.backup.recorded import newest_backup_at
 from stanine.store.capacity import Capacity
 from stanine.store.durability import Writer
 from stanine.store.errors import StaleViewError
 from stanine.store.index import AsyncIndex, IndexView
 from stanine.store.keys import Keys
-from stanine.store.settings.model import SettingsRead
 from stanine.store.settings.reader import load_settings_async
-from stanine.telemetry.heartbeats import Heartbeats
-from stanine.telemetry.logs import change_level, get_log
+from stanine.telemetry.logs import get_log
 
 #: Seconds between refreshes of the index: a changed entry is served within one second.
 INDEX_SECONDS = 0.5
@@ -38,11 +35,6 @@ SLOW_SECONDS = 1.0
 BACKUP_SECONDS = 5.0
 #: Seconds between checks of a publication that waits for its index entry.
 PUBLISH_SECONDS = 0.02
-#: Seconds without an iteration until a loop counts as stuck; each request to Redis takes at most 5 s.
-HEALTHY_SECONDS = 20.0
-#: Seconds until a cancelled loop that continues is cancelled again. Before Python 3.12 `asyncio.wait_for`, which
-#: redis-py uses, drops a cancellation that arrives just as its task ends; the process would never end.
-CANCEL_AGAIN_SECONDS = 0.2
 
 log = get_log()
 
@@ -123,19 +115,13 @@ class SettingsFollower:
         self._capacity = capacity
         self._writer = writer
         self._intake = intake
-        self._read = SettingsRead()
+        self._followed = FollowedSettings(live.now)
 
     async def refresh(self) -> None:
         """Read the settings and the memory use."""
-        read = await within(load_settings_async(self._client, self._keys, self._read))
-        if read.faults != self._read.faults:
-            for name, why in read.faults:
-                log.warning("settings.faulty", setting=name, why=why)
-        if read.settings != self._read.settings:
-            log.info("settings.changed")
-        self._read = read
+        read = await within(load_settings_async(self._client, self._keys, self._followed.read))
+        self._followed.take(read)
         self._live.now = read.settings
-        change_level(read.settings.log_level if "logLevel" in read.stated else None)
         self._writer.durability = read.settings.durability
         await within(self._capacity.refresh())
         full = self._capacity.refuses(read.settings.admission_percent)
@@ -195,71 +181,6 @@ async def follow_keys(keyring: Keyring, thread: Executor) -> None:
         try:
             count = await loop.run_in_executor(thread, keyring.load)
         except KeysError as error:
-            log.error("keys.refused", why=str(error))  # noqa: TRY400 - an invalid file needs no traceback
+            log.error("keys.refused", detail=str(error))  # noqa: TRY400 - an invalid file needs no traceback
         else:
             log.info("keys.loaded", count=count)
-
-
-class Loops:
-    """Runs functions periodically, each in its own task."""
-
-    def __init__(self, heartbeats: Heartbeats) -> None:
-        self._heartbeats = heartbeats
-        self._tasks: list[asyncio.Task[None]] = []
-        #: The loops whose last iteration failed, by name, with the error.
-        self.failing: dict[str, str] = {}
-
-    def start(self, name: str, turn: Callable[[], Awaitable[None]], seconds: float) -> None:
-        """Call a function every `seconds`, beginning now."""
-        beat = self._heartbeats.expect(name, HEALTHY_SECONDS)
-        self._tasks.append(asyncio.create_task(self._run(name, turn, seconds, beat), name=name))
-
-    def start_once(self, name: str, work: Awaitable[None]) -> None:
-        """Start a function that runs until it is cancelled."""
-        self._tasks.append(asyncio.create_task(self._watch_over(name, work), name=name))
-
-    async def stop(self) -> None:
-        """Cancel all tasks and wait for them."""
-        left = set(self._tasks)
-        while left:
-            for task in left:
-                task.cancel()
-            _, left = await asyncio.wait(left, timeout=CANCEL_AGAIN_SECONDS)
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        for task in self._tasks:
-            self._heartbeats.forget(task.get_name())
-        self._tasks.clear()
-
-    async def _watch_over(self, name: str, work: Awaitable[None]) -> None:
-        try:
-            await work
-        except Exception:
-            self.failing[name] = "defect"
-            log.exception("loop.ended", loop=name)
-
-    async def _run(
-        self,
-        name: str,
-        turn: Callable[[], Awaitable[None]],
-        seconds: float,
-        beat: Callable[[], None],
-    ) -> None:
-        while True:
-            try:
-                await turn()
-            except (redis.RedisError, OSError) as error:
-                found = classify(error)
-                if name not in self.failing:
-                    log.warning(
-                        "loop.failing", loop=name, error=type(error).__name__, reason=found.reason
-                    )
-                self.failing[name] = f"{found} ({type(error).__name__})"
-            except Exception:
-                if name not in self.failing:
-                    log.exception("loop.failing", loop=name)
-                self.failing[name] = "defect"
-            else:
-                if self.failing.pop(name, None):
-                    log.info("loop.well", loop=name)
-            beat()
-            await asyncio.sleep(seconds)

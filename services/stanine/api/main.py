@@ -8,7 +8,6 @@ import argparse
 import asyncio
 import gc
 import os
-import signal
 import socket
 import sys
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from stanine.api.settings import ApiSettings, read_settings
 from stanine.api.web.auth import Keyring, KeysError
 from stanine.api.web.server import GRACE_SECONDS, listen, serve
 from stanine.broker.connection.environment import InvalidEnvironmentError
+from stanine.runtime.stopping import call_on_signals
 from stanine.telemetry.logs import configure_logs, get_log
 from stanine.telemetry.traces import TracingConfigError, make_provider, stop_provider
 
@@ -98,9 +98,7 @@ async def _run(
         api.leave()
         stopping.set()
 
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
+    call_on_signals(stop)
     await serve(
         api.asgi,
         listener,

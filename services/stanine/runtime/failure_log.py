@@ -1,6 +1,6 @@
 """Failure handling of a loop: logs when a problem begins, changes or ends, and backs off.
 
-Used by process.py.
+Used by process.py and loops.py.
 """
 
 from collections.abc import Callable
@@ -21,19 +21,27 @@ class LoopFailures:
     `try_write` raises the server's error if it rejects writes, and changes nothing.
     """
 
-    def __init__(self, log: Any, try_write: Callable[[], None]) -> None:
+    def __init__(self, log: Any, try_write: Callable[[], None] = lambda: None) -> None:
         self._log = log
         self._try_write = try_write
         self._reason: str | None = None
         self._problem: ServerProblem | None = None
         self._pauses = Pauses(PAUSE_MIN, PAUSE_MAX)
 
+    @property
+    def text(self) -> str:
+        """Return the current problem for people; empty if there is none, and without details of a defect."""
+        if self._reason is None:
+            return ""
+        return "defect" if self._problem is None else str(self._problem)
+
     def failed(self, error: Exception) -> float:
         """Record a failed iteration; return the minimum of seconds to wait.
 
         Errors that do not come from Redis are logged with their traceback.
         """
-        self._problem = classify(error) if isinstance(error, redis.RedisError) else None
+        from_server = isinstance(error, (redis.RedisError, OSError))
+        self._problem = classify(error) if from_server else None
         reason = self._problem.reason if self._problem else f"{type(error).__name__}: {error}"
         if reason != self._reason:
             self._reason = reason

@@ -7,7 +7,6 @@ running batches, returns the rest to the queue, and exits with status 0.
 import argparse
 import gc
 import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -23,14 +22,16 @@ from stanine.broker import StreamsBroker
 from stanine.broker.bootstrap import QueueDeclaration, bootstrap_until_ready
 from stanine.broker.connection.clients import connect, pool_use
 from stanine.broker.connection.environment import InvalidEnvironmentError, read_environment
-from stanine.broker.connection.errors import ServerProblem
 from stanine.broker.connection.functions import Library
 from stanine.messages import MessageRoute, Outbox
 from stanine.runtime.failure_log import LoopFailures
-from stanine.runtime.settings_follower import follow_settings
+from stanine.runtime.readiness import Readiness
+from stanine.runtime.settings_follower import FollowedSettings
+from stanine.runtime.stopping import event_on_signals
 from stanine.store.keys import Keys
 from stanine.store.layout import advice_on_layout
 from stanine.store.settings.model import Settings
+from stanine.store.settings.reader import load_settings
 from stanine.telemetry.health import HealthServer
 from stanine.telemetry.heartbeats import Heartbeats
 from stanine.telemetry.logs import configure_logs, get_log
@@ -49,8 +50,6 @@ STOP_TIMEOUT = 20_000
 #: generations. Redis replies are many small lists without cycles, which the default (700, 10, 10) scans several times
 #: per batch.
 GC_THRESHOLDS = (50_000, 20, 20)
-#: Signals that stop a watcher.
-STOPPING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 #: Seconds between reads of the settings.
 SETTINGS_SECONDS = 1.0
 #: Seconds after which a waiting loop checks whether its interval changed.
@@ -112,7 +111,7 @@ def run_watcher(
     except TracingConfigError as error:
         log.error("tracing.unusable", detail=str(error))  # noqa: TRY400 - same
         return 2
-    stop = _stop_on_signals()
+    stop = event_on_signals()
     tracer = get_tracer(provider)
     keys = Keys(environment.namespace)
     client = connect(environment.redis_url)
@@ -126,14 +125,14 @@ def run_watcher(
     loops = assemble(watcher)
 
     heartbeats = Heartbeats()
-    state = _State()
+    readiness = Readiness("the bootstrap has not completed")
     ready_now = Gauge("stanine_ready", "1 if this process is ready.", registry=watcher.registry)
-    ready_now.set_function(lambda: float(not state.reasons()))
+    ready_now.set_function(lambda: float(not readiness.reasons()))
     health = HealthServer(
         options.health_host,
         options.health_port,
         heartbeats=heartbeats,
-        ready=state.reasons,
+        ready=readiness.reasons,
         registry=watcher.registry,
     )
     health.start()
@@ -145,39 +144,20 @@ def run_watcher(
             queues=[QueueDeclaration(route.queue)],
             libraries=[watcher.library],
             stop=stop,
-            on_state=state.bootstrapping,
+            on_state=lambda problem: readiness.waiting(
+                "the worker has not started" if problem is None else str(problem)
+            ),
         )
         if ready is not None and not stop.is_set():
             if advice := advice_on_layout(client):
                 log.warning("server.layout", detail=advice)
-            _work(watcher, route.queue, loops, heartbeats, state, stop)
+            _work(watcher, route.queue, loops, heartbeats, readiness, stop)
     finally:
         health.stop()
         client.close()
         stop_provider(provider)
     log.info("watcher.stopped")
     return 0
-
-
-def _stop_on_signals() -> threading.Event:
-    """Return an event that SIGTERM or SIGINT sets. Must be called in the main thread.
-
-    The C handler writes to a pipe, and a thread that reads it sets the event. A Python handler could deadlock: it runs
-    in the main thread between any two bytecodes, possibly while that thread holds the event's lock, which `set` needs.
-    """
-    stop = threading.Event()
-    reading, writing = os.pipe()
-    os.set_blocking(writing, False)
-    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    for number in STOPPING_SIGNALS:
-        signal.signal(number, lambda _number, _frame: None)
-
-    def listen() -> None:
-        os.read(reading, 1)
-        stop.set()
-
-    threading.Thread(target=listen, name="signals", daemon=True).start()
-    return stop
 
 
 def read_queue(broker: StreamsBroker, queue: str) -> QueueReading:
@@ -196,31 +176,12 @@ def read_queue(broker: StreamsBroker, queue: str) -> QueueReading:
     )
 
 
-class _State:
-    """Reasons why this process is not ready, for /readyz."""
-
-    def __init__(self) -> None:
-        self._reasons: list[str] = ["the bootstrap has not completed"]
-
-    def reasons(self) -> list[str]:
-        return self._reasons
-
-    def bootstrapping(self, problem: ServerProblem | None) -> None:
-        self._reasons = ["the worker has not started"] if problem is None else [str(problem)]
-
-    def working(self) -> None:
-        self._reasons = []
-
-    def stopping(self) -> None:
-        self._reasons = ["the process is stopping"]
-
-
 def _work(
     watcher: Watcher,
     queue: str,
     loops: Sequence[WatcherLoop],
     heartbeats: Heartbeats,
-    state: _State,
+    readiness: Readiness,
     stop: threading.Event,
 ) -> None:
     log = get_log()
@@ -237,7 +198,7 @@ def _work(
         watcher.broker, worker_threads=WORKER_THREADS, worker_timeout=WORKER_TIMEOUT
     )
     worker.start()
-    every = [WatcherLoop("settings", lambda: SETTINGS_SECONDS, follow_settings(watcher)), *loops]
+    every = [WatcherLoop("settings", lambda: SETTINGS_SECONDS, _follow_settings(watcher)), *loops]
     threads = [
         threading.Thread(
             target=_run_loop, args=(loop, heartbeats, stop, try_write), name=loop.name, daemon=True
@@ -246,16 +207,29 @@ def _work(
     ]
     for thread in threads:
         thread.start()
-    state.working()
+    readiness.ready()
     log.info("watcher.ready")
     stop.wait()
-    state.stopping()
+    readiness.waiting("the process is stopping")
     log.info("watcher.stopping")
     heartbeats.forget("consumer")
     worker.stop(timeout=STOP_TIMEOUT)
     for thread in threads:
         thread.join(timeout=2)
     watcher.broker.close()
+
+
+def _follow_settings(watcher: Watcher) -> Callable[[], None]:
+    """Return the iteration that reads the settings and applies changes."""
+    followed = FollowedSettings(watcher.settings)
+
+    def step() -> None:
+        if followed.take(load_settings(watcher.client, watcher.keys, followed.read)):
+            watcher.settings = followed.read.settings
+            for callback in watcher.on_settings:
+                callback(watcher.settings)
+
+    return step
 
 
 def _run_loop(

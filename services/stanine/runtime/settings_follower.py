@@ -1,35 +1,26 @@
-"""Settings follower: applies changed runtime settings to a running watcher.
+"""Follow the runtime settings: log what changes and what is invalid, and apply the log level.
 
-Run as one of its loops.
+Used by a loop of each watcher and of the API.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-
-from stanine.store.settings.model import SettingsRead
-from stanine.store.settings.reader import load_settings
+from stanine.store.settings.model import Settings, SettingsRead
 from stanine.telemetry.logs import change_level, get_log
 
-if TYPE_CHECKING:
-    from stanine.runtime.process import Watcher
 
+class FollowedSettings:
+    """The settings that a process has read last."""
 
-def follow_settings(watcher: "Watcher") -> Callable[[], None]:
-    """Return the loop step that reads the settings and applies changes; logs each problem once."""
-    last = SettingsRead(watcher.settings)
+    def __init__(self, settings: Settings) -> None:
+        self.read = SettingsRead(settings)
 
-    def step() -> None:
-        nonlocal last
-        read = load_settings(watcher.client, watcher.keys, last)
-        if read.faults != last.faults:
+    def take(self, read: SettingsRead) -> bool:
+        """Replace the settings by a newer reading; return whether a value in effect changed."""
+        log, before, self.read = get_log(), self.read, read
+        if read.faults != before.faults:
             for name, problem in read.faults:
-                get_log().warning("settings.faulty", setting=name, detail=problem)
-        last = read
-        if read.settings != watcher.settings:
-            get_log().info("settings.changed")
-            watcher.settings = read.settings
-            for callback in watcher.on_settings:
-                callback(read.settings)
+                log.warning("settings.faulty", setting=name, detail=problem)
+        changed = read.settings != before.settings
+        if changed:
+            log.info("settings.changed")
         change_level(read.settings.log_level if "logLevel" in read.stated else None)
-
-    return step
+        return changed

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from stanine.api.loops import Loops
+from stanine.runtime.loops import Loops
 from stanine.telemetry.heartbeats import Heartbeats
 
 
