@@ -9,7 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stanine.cli.io.cell_guard import guard, unguard
-from stanine.cli.io.responses import AttributeColumn, Form, ItemColumn, Responses
+from stanine.cli.io.forms import AttributeColumn, Form, ItemColumn
+from stanine.cli.io.responses import Responses
 from stanine.cli.io.rows import CsvWriter
 from stanine.cli.io.sheet import Sheet
 from stanine.domain.scoring.result import ScaleResult

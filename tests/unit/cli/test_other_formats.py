@@ -8,14 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stanine.cli.exits import InvalidInputError
+from stanine.cli.io.forms import Form, ItemColumn
 from stanine.cli.io.other_formats import recognise
-from stanine.cli.io.responses import Form, ItemColumn, Responses
+from stanine.cli.io.responses import Responses
 from stanine.cli.io.sheet import LINE_LIMIT, Sheet
 
 FORM = Form([ItemColumn("A1", [1, 2]), ItemColumn("mood_2", [1, 2])], [])
 
 
 def read(content: bytes) -> Responses:
+    """Read as separated by commas, as with `--separator ,`."""
     return Responses(Sheet(io.BytesIO(content), "f"), FORM)
 
 
@@ -42,14 +44,10 @@ def workbook() -> bytes:
         (b"$FL2@(#) SPSS DATA FILE", "SPSS"),
         (b"PAR1\x15\x04", "Parquet"),
         (b"\x1f\x8b\x08\x00", "gunzip"),
-        (b"k\0e\0y\0", "UTF-8"),
-        ("key,A1".encode("utf-16"), "UTF-16"),
+        (b"k\0\0key", "not text"),
         (b"<html><table>", "HTML"),
         (b'[{"key": "a"}]', "NDJSON"),
         (b"[\n", "NDJSON"),
-        (b"sep=,\nA1,mood_2\n", "sep=,"),
-        (b"\xef\xbb\xbfSEP=;\r\nA1;mood_2\r\n", "sep=;"),
-        (b'"sep=;"\r\nA1;mood_2\r\n', "sep=;"),
         (b"A1;mood_2\n1;2\n", "semicolons"),
         (b'"A1";"mood_2"\n"1";"2"\n', "semicolons"),
         (b'A1;"mood_2"\n', "semicolons"),

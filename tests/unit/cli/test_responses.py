@@ -5,7 +5,9 @@ import io
 import pytest
 
 from stanine.cli.exits import InvalidInputError
-from stanine.cli.io.responses import MISSING, AttributeColumn, Form, ItemColumn, Response, Responses
+from stanine.cli.io.cell_parsers import MISSING
+from stanine.cli.io.forms import AttributeColumn, Form, ItemColumn
+from stanine.cli.io.responses import Response, Responses
 from stanine.cli.io.sheet import Sheet
 
 FORM = Form(
@@ -67,7 +69,7 @@ def test_a_missing_item_column_is_an_error() -> None:
 
 
 def test_semicolons_as_separators_are_detected() -> None:
-    with pytest.raises(InvalidInputError, match="separated by commas"):
+    with pytest.raises(InvalidInputError, match="separated by semicolons"):
         read("A1;A2\n1;yes\n")
 
 

@@ -7,17 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stanine.cli.exits import InvalidInputError
-from stanine.cli.io.responses import Form, ItemColumn, Responses
+from stanine.cli.io.forms import Form, ItemColumn
+from stanine.cli.io.response_file import ResponseFile
 from stanine.cli.io.row_names import check_keys
-from stanine.cli.io.sheet import Sheet
 
 FORM = Form([ItemColumn("A1", [1, 2])], [])
 
 
 def names_of(content: bytes) -> list[str]:
-    stream = io.BytesIO(content)
-    names = check_keys(stream, "f", FORM)
-    return [row.key or names.of(row.number) for row in Responses(Sheet(stream, "f"), FORM)]
+    file = ResponseFile(io.BytesIO(content), "f")
+    names = check_keys(file, FORM)
+    return [row.key or names.of(row.number) for row in file.responses(FORM)]
 
 
 @given(

@@ -81,7 +81,7 @@ def test_invalid_utf8_is_reported_only_in_used_cells() -> None:
         (b"", "missing header"),
         (b"\n1,2\n", "missing header"),
         (b" , \n", "missing header"),
-        (b"\xff\xfea\x00", "UTF-16"),
+        (b"\xff\xfea\x00", "not text"),
         (b'"a\n', "header cannot be read"),
         (b"a,b\rc,d\r", "carriage return"),
         (b"a" * (LINE_LIMIT + 1), "bytes"),

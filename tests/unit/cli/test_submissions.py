@@ -7,7 +7,7 @@ import json
 import pytest
 
 from stanine.cli.exits import InvalidInputError
-from stanine.cli.io.responses import AttributeColumn, Form, ItemColumn
+from stanine.cli.io.forms import AttributeColumn, Form, ItemColumn
 from stanine.cli.io.submissions import SubmissionLine, open_source
 
 FORM = Form(

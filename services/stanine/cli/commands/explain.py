@@ -12,12 +12,15 @@ import typer
 from stanine.cli.commands.publish import read_document
 from stanine.cli.connection import connect
 from stanine.cli.exits import FAILED, InvalidInputError, MissingError, TryAgainError
+from stanine.cli.file_parameters import takes_file_options
 from stanine.cli.io.explanation_text import lines_of
-from stanine.cli.io.responses import Response, Responses, form_of_entry
+from stanine.cli.io.file_options import DEFAULTS, FileOptions
+from stanine.cli.io.forms import form_of_entry
+from stanine.cli.io.response_file import open_responses
+from stanine.cli.io.responses import Response
 from stanine.cli.io.row_names import check_keys
 from stanine.cli.io.row_packer import RowPacker
-from stanine.cli.io.sheet import Sheet
-from stanine.cli.io.terminal import View, emit, note, open_input, rewindable, show
+from stanine.cli.io.terminal import View, emit, note, show
 from stanine.cli.options import DEFAULT_SERVER, Server, Shown
 from stanine.domain.scoring.explanation import Explainer, ReaderRights
 from stanine.domain.scoring.explanation_records import Explanation
@@ -25,6 +28,7 @@ from stanine.domain.scoring.index import build_entry
 from stanine.domain.scoring.kernel import Kernel
 
 
+@takes_file_options
 def explain(
     context: typer.Context,
     what: Annotated[
@@ -47,6 +51,8 @@ def explain(
     ] = "",
     server: Server = DEFAULT_SERVER,
     view: Shown = View.TABLE,
+    *,
+    file: FileOptions,
 ) -> None:
     """Explain scores: `explain ATTEMPT`, or offline `explain INSTRUMENT RESPONSES --key ROW`.
 
@@ -56,12 +62,16 @@ def explain(
     yet. 1: it cannot be scored.
     """
     if not responses:
+        if file != DEFAULTS:
+            raise InvalidInputError(
+                "options of a file belong to INSTRUMENT RESPONSES, not to an attempt"
+            )
         _explain_stored(what, server, key, view)
         return
     source = context.get_parameter_source("key")
     if source is None or source.name != "COMMANDLINE":  # STANINE_KEY is an API key, not a row
         raise InvalidInputError("--key ROW is missing: the key of a row, or its number")
-    explained = _explain_row(what, responses, key)
+    explained = _explain_row(what, responses, key, file)
     _show(explained, explained, view)
 
 
@@ -88,13 +98,14 @@ def _show(found: object, explained: Explanation, view: View) -> None:
         emit(line)
 
 
-def _explain_row(instrument: str, responses: str, key: str) -> Explanation:
+def _explain_row(instrument: str, responses: str, key: str, file: FileOptions) -> Explanation:
     document = read_document(instrument)
     entry = build_entry(document.instrument, number=0, revision=1, form=1, digest=document.digest)
     form = form_of_entry(entry)
-    with open_input(responses) as (opened, name), rewindable(opened) as stream:
-        names = check_keys(stream, name, form)
-        rows = Responses(Sheet(stream, name), form)
+    with open_responses(responses, file) as opened:
+        name = opened.name
+        names = check_keys(opened, form)
+        rows = opened.responses(form)
         sought = (row for row in rows if (row.key or names.of(row.number)) == key)
         row: Response | None = next(sought, None)
     if row is None:

@@ -10,12 +10,15 @@ import msgspec
 import typer
 
 from stanine.cli.exits import FAULTY_ROWS, InvalidInputError
+from stanine.cli.file_parameters import takes_file_options
+from stanine.cli.io.file_options import FileOptions
 from stanine.cli.io.scored_rows import ScoredRows, open_rows
 from stanine.cli.io.terminal import View, emit, note, shortest, show
 from stanine.cli.options import Shown
 from stanine.domain.statistics.norms import By, GroupingError, Norms, NormSums, ScoreNorms, parse_by
 
 
+@takes_file_options
 def norms(
     instrument: Annotated[
         str, typer.Argument(metavar="INSTRUMENT", help="The instrument document, YAML or JSON.")
@@ -38,6 +41,8 @@ def norms(
         int, typer.Option("--min", min=2, help="Leave out groups and scales with fewer people.")
     ] = 30,
     view: Shown = View.YAML,
+    *,
+    file: FileOptions,
 ) -> None:
     """Compute norms from responses: n, mean, sd and frequencies of raw scores by scale and group.
 
@@ -45,7 +50,7 @@ def norms(
     and sd) or its frequencies. People without one of the attributes belong to no group. Invalid rows are reported
     as FILE:LINE:COLUMN and omitted; the exit status is then 3.
     """
-    with open_rows(instrument, responses) as rows:
+    with open_rows(instrument, responses, file) as rows:
         try:
             groups = parse_by(by, rows.entry.attributes) if by.strip() else ()
             _refuse_missing_columns(rows, groups, responses)
@@ -67,7 +72,7 @@ def norms(
 
 def _refuse_missing_columns(rows: ScoredRows, groups: tuple[By, ...], file: str) -> None:
     for by in groups:
-        if by.attribute.id not in rows.columns:
+        if not rows.has_column(by.attribute.id):
             raise InvalidInputError(f"{file}:1: missing column for the attribute {by.attribute.id}")
 
 

@@ -12,6 +12,7 @@ import typer
 
 from stanine.cli.connection import connect
 from stanine.cli.exits import InvalidInputError, TryAgainError
+from stanine.cli.io.fault_lines import locate_fault
 from stanine.cli.io.terminal import View, note, read_file, show
 from stanine.cli.options import DEFAULT_SERVER, Key, Server, Shown
 from stanine.client import Stanine
@@ -128,7 +129,7 @@ def parse_document(content: bytes, file: str) -> Document:
         instrument = parse_instrument(plain)
         text = canonical(plain)
     except InvalidDocument as error:
-        lines = [_locate(file, fault) for fault in error.faults]
+        lines = [locate_fault(file, fault) for fault in error.faults]
         if error.count > len(lines):
             lines.append(f"{file}: and {error.count - len(lines)} more faults")
         if PurePath(file).suffix.lower() in _OF_RESPONSES:
@@ -137,11 +138,6 @@ def parse_document(content: bytes, file: str) -> Document:
             )
         raise InvalidInputError(*lines) from None
     return Document(file, instrument, text, digest(text))
-
-
-def _locate(file: str, fault: Fault) -> str:
-    is_position = fault.place.replace(":", "").isdigit()
-    return f"{file}:{fault}" if is_position else f"{file}: {fault}"
 
 
 def _publish(client: Stanine, document: Document) -> Publication:

@@ -9,6 +9,8 @@ import msgspec
 import typer
 
 from stanine.cli.exits import FAULTY_ROWS
+from stanine.cli.file_parameters import takes_file_options
+from stanine.cli.io.file_options import FileOptions
 from stanine.cli.io.scored_rows import open_rows
 from stanine.cli.io.terminal import View, emit, show
 from stanine.cli.options import Shown
@@ -26,6 +28,7 @@ class ReliabilityReport(msgspec.Struct, frozen=True):
     scales: dict[str, Reliability]
 
 
+@takes_file_options
 def reliability(
     instrument: Annotated[
         str, typer.Argument(metavar="INSTRUMENT", help="The instrument document, YAML or JSON.")
@@ -41,6 +44,8 @@ def reliability(
         float,
         typer.Option("--level", min=0.5, max=0.9999, help="Confidence of the intervals of alpha."),
     ] = 0.95,
+    *,
+    file: FileOptions,
 ) -> None:
     """Compute the reliability of each scale from responses.
 
@@ -49,7 +54,7 @@ def reliability(
     its correlation with the rest of the scale and alpha without it (listwise). Invalid rows are reported as
     FILE:LINE:COLUMN and omitted; the exit status is then 3.
     """
-    with open_rows(instrument, responses) as rows:
+    with open_rows(instrument, responses, file) as rows:
         # Alpha is undefined for composites and formulas, which are not sums of items.
         places = [
             place for place, scale in enumerate(rows.entry.plan.scales) if scale.kind == "Items"

@@ -11,12 +11,15 @@ import typer
 
 from stanine.cli.commands.publish import read_document
 from stanine.cli.exits import FAULTY_ROWS
-from stanine.cli.io.responses import Form, Responses, form_of_entry
+from stanine.cli.file_parameters import takes_file_options
+from stanine.cli.io.file_options import FileOptions
+from stanine.cli.io.forms import Form, form_of_entry
+from stanine.cli.io.response_file import open_responses
+from stanine.cli.io.responses import Responses
 from stanine.cli.io.row_names import RowNames, check_keys
 from stanine.cli.io.row_packer import RowPacker
 from stanine.cli.io.rows import CsvWriter, NdjsonWriter, RowWriter
-from stanine.cli.io.sheet import Sheet
-from stanine.cli.io.terminal import Bar, note, open_input, open_output, progress, rewindable
+from stanine.cli.io.terminal import Bar, note, open_output, progress
 from stanine.cli.options import Format, Output, RowFormat
 from stanine.domain.scoring.index import IndexEntry, build_entry
 from stanine.domain.scoring.kernel import Kernel
@@ -26,6 +29,7 @@ from stanine.domain.scoring.result import Result, decode_result, fields_of
 CHUNK = 1024
 
 
+@takes_file_options
 def score(
     instrument: Annotated[
         str, typer.Argument(metavar="INSTRUMENT", help="The instrument document, YAML or JSON.")
@@ -38,6 +42,8 @@ def score(
     ],
     view: RowFormat = Format.CSV,
     output: Output = None,
+    *,
+    file: FileOptions,
 ) -> None:
     """Score responses offline.
 
@@ -49,9 +55,10 @@ def score(
     document = read_document(instrument)
     entry = build_entry(document.instrument, number=0, revision=1, form=1, digest=document.digest)
     form = form_of_entry(entry)
-    with open_input(responses) as (opened, name), rewindable(opened) as stream:
-        names = check_keys(stream, name, form)
-        rows = Responses(Sheet(stream, name), form)
+    with open_responses(responses, file) as opened:
+        name = opened.name
+        names = check_keys(opened, form)
+        rows = opened.responses(form)
         if rows.ignored:
             note(
                 f"{name}: these columns are not part of {entry.name} and are ignored: {', '.join(rows.ignored)}"

@@ -13,7 +13,9 @@ import typer
 
 from stanine.cli.connection import connect
 from stanine.cli.exits import FAULTY_ROWS, MissingError, TryAgainError
-from stanine.cli.io.responses import form_of_answer
+from stanine.cli.file_parameters import takes_file_options
+from stanine.cli.io.file_options import FileOptions
+from stanine.cli.io.forms import Form, form_of_answer
 from stanine.cli.io.submissions import Place, Source, SubmissionLine, open_source
 from stanine.cli.io.terminal import View, note, open_input, progress, show
 from stanine.cli.options import DEFAULT_SERVER, Key, Server, Shown
@@ -44,9 +46,10 @@ class Counts(msgspec.Struct):
     blank: int | None = None
 
 
+@takes_file_options
 def submit(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The instrument's name.")],
-    file: Annotated[
+    responses: Annotated[
         str,
         typer.Argument(
             metavar="FILE", help="CSV or NDJSON (one attempt a line); - is standard input."
@@ -61,6 +64,8 @@ def submit(
     server: Server = DEFAULT_SERVER,
     key: Key = "",
     view: Shown = View.TABLE,
+    *,
+    file: FileOptions,
 ) -> None:
     """Submit the responses in a file. Submitting it again adds nothing.
 
@@ -71,8 +76,8 @@ def submit(
     counts = Counts(name)
     with (
         connect(server, key) as client,
-        open_input(file) as (stream, named),
-        open_source(stream, named) as source,
+        open_input(responses) as (stream, named),
+        open_source(stream, named, file) as source,
     ):
         accepted = send(client, source, counts)
         if counts.repeated:
@@ -105,7 +110,7 @@ def send(client: Stanine, source: Source, counts: Counts) -> list[Accepted]:
             )
 
     submissions = source.submissions(
-        lambda: form_of_answer(msgspec.to_builtins(client.instruments.form(counts.instrument))),
+        lambda: _form(client, counts.instrument),
         on_ignored,
     )
     with (
@@ -135,6 +140,14 @@ def send(client: Stanine, source: Source, counts: Counts) -> list[Accepted]:
             else f"{source.name}: no attempts in this file"
         )
     return accepted
+
+
+def _form(client: Stanine, instrument: str) -> Form:
+    """Return the form with the labels of all its languages."""
+    form = client.instruments.form(instrument)
+    others = [language for language in form.languages or () if language != form.language]
+    translated = [client.instruments.form(instrument, language=language) for language in others]
+    return form_of_answer(*(msgspec.to_builtins(one) for one in (form, *translated)))
 
 
 def send_all(

@@ -1,11 +1,11 @@
-"""Detects files that are not comma-separated CSV and explains how to convert them.
+"""Detects files that are not separated texts and explains how to convert them.
 
-Called by `sheet` and `responses`.
+Called by `encoding`, `sheet` and `locating`.
 """
 
 import re
 
-_SAVE = "save the sheet as CSV (UTF-8), separated by commas"
+_SAVE = "save the sheet as CSV (UTF-8)"
 #: First bytes of a file, its format, and the remedy.
 _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (
@@ -18,13 +18,9 @@ _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (b"PAR1", "this is a Parquet file, not a CSV file: write the table as CSV"),
     (b"\x1f\x8b", "this is a gzip file, not a CSV file: unpack it first (gunzip)"),
     (b"%PDF", "this is a PDF, not a CSV file"),
-    (b"\xff\xfe", "the file is UTF-16: save it as UTF-8"),
-    (b"\xfe\xff", "the file is UTF-16: save it as UTF-8"),
 )
-#: A line that declares the separator for Excel.
-_FOR_EXCEL = re.compile(rb"(\xef\xbb\xbf)?[\"']?sep=([^\r\n]?)", re.IGNORECASE)
-#: Separators of other programs.
-_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+#: Separators of programs.
+_SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 
 
@@ -33,34 +29,31 @@ def recognise(line: bytes) -> str:
     for beginning, what in _BEGINNINGS:
         if line.startswith(beginning):
             return what
-    if marked := _FOR_EXCEL.match(line):
-        what = f"sep={marked[2].decode('ascii', 'replace')}"
-        return f"the line {what} is for Excel alone: delete it, so that the first line names the columns, and separate these by commas"
     text = line.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text.startswith(b"<"):
         return f"this is HTML or XML, not a CSV file: {_SAVE}"
     if re.match(rb"\[\s*(\{|$)", text):
         return "this is a list in JSON, not a CSV file: `stanine submit` takes NDJSON, one attempt a line without brackets"
     if b"\0" in line:
-        return f"this is not UTF-8 text: {_SAVE}"
+        return f"this is not text: {_SAVE}"
     return ""
 
 
-def explain_separator(line: str) -> str:
-    """Return a hint if a header seems to have another separator than commas."""
+def explain_separator(line: str, separator: str) -> str:
+    """Return a hint if a header seems to have another separator than this one."""
     plain = _QUOTED.sub("", line)
-    marks = [name for mark, name in _SEPARATORS.items() if mark in plain]
+    marks = [name for mark, name in _SEPARATORS.items() if mark in plain and mark != separator]
     return (
-        f"columns must be separated by commas; here they seem to be separated by {marks[0]}"
-        if marks and "," not in plain
+        f"the columns seem to be separated by {marks[0]}: --separator names the separator"
+        if marks and separator not in plain
         else ""
     )
 
 
-def explain_one_column(title: str) -> str:
+def explain_one_column(title: str, separator: str) -> str:
     """Return a hint for a header with a single column."""
-    if hint := explain_separator(title):
+    if hint := explain_separator(title, separator):
         return hint
-    if "," in title:
+    if separator in title:
         return "the whole header is in quotes, so it is one column: save the file with quotes around single cells only, or none"
     return ""

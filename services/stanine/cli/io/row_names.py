@@ -4,13 +4,14 @@ The keys of a file are checked for duplicates before scoring, so that nothing is
 """
 
 from array import array
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
 from stanine.cli.exits import InvalidInputError
-from stanine.cli.io.responses import Form, Responses
-from stanine.cli.io.sheet import Sheet
+from stanine.cli.io.forms import Form
+from stanine.cli.io.response_file import ResponseFile
+from stanine.cli.io.responses import Responses
 
 #: Duplicate keys listed in the message.
 _NAMED = 10
@@ -36,25 +37,20 @@ class RowNames:
         return place < len(self._hashes) and int(self._hashes[place]) == sought
 
 
-def check_keys(stream: IO[bytes], name: str, form: Form) -> RowNames:
-    """Read the keys of a file, restore the stream's position, and return names for other rows.
+def check_keys(file: ResponseFile, form: Form) -> RowNames:
+    """Read the keys of a file and return names for other rows.
 
     Raises InvalidInputError for a duplicate key, and the errors of `Sheet` and `Responses`.
     """
-    start = stream.tell()
-    try:
-        rows = Responses(Sheet(stream, name), form)
-        if not rows.has_keys:
-            return RowNames()
-        found = array("q", (hash(key) for _, _, key in rows.read_keys() if key is not None))
-        hashes = np.sort(np.frombuffer(found, dtype=np.int64)) if found else np.empty(0, np.int64)
-        twice = set(hashes[1:][hashes[1:] == hashes[:-1]].tolist())
-        if twice:
-            stream.seek(start)
-            _refuse_repeated(Responses(Sheet(stream, name), form), name, twice)
-        return RowNames(hashes)
-    finally:
-        stream.seek(start)
+    rows = file.responses(form)
+    if not rows.has_keys:
+        return RowNames()
+    found = array("q", (hash(key) for _, _, key in rows.read_keys() if key is not None))
+    hashes = np.sort(np.frombuffer(found, dtype=np.int64)) if found else np.empty(0, np.int64)
+    twice = set(hashes[1:][hashes[1:] == hashes[:-1]].tolist())
+    if twice:
+        _refuse_repeated(file.responses(form), file.name, twice)
+    return RowNames(hashes)
 
 
 def _refuse_repeated(rows: Responses, name: str, hashes: set[int]) -> None:

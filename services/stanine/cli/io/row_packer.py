@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from stanine.cli.io.responses import MISSING, Form, Response, Responses
+from stanine.cli.io.cell_parsers import MISSING
+from stanine.cli.io.forms import Form
+from stanine.cli.io.responses import Response, Responses
 from stanine.cli.io.sheet import RowFault
 from stanine.domain.attempts.response import Attempt, Packer
 from stanine.domain.errors import InvalidAttempt
@@ -15,7 +17,7 @@ class RowPacker:
     def __init__(self, entry: IndexEntry, form: Form, rows: Responses) -> None:
         self._packer = Packer(entry)
         self._choices = [item for item in form.items if item.cells is None]
-        self._columns = {item.id: rows.column_of(item.columns[0]) for item in form.items}
+        self._columns = {item.id: rows.column_of(item.id) for item in form.items}
 
     def __call__(self, row: Response) -> Response:
         """Return a row with its packed answers, or with a fault."""

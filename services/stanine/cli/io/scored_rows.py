@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from stanine.cli.commands.publish import read_document
-from stanine.cli.io.responses import Responses, form_of_entry
+from stanine.cli.io.file_options import FileOptions
+from stanine.cli.io.forms import form_of_entry
+from stanine.cli.io.response_file import ResponseFile, open_responses
 from stanine.cli.io.row_packer import RowPacker
-from stanine.cli.io.sheet import Sheet
-from stanine.cli.io.terminal import Bar, note, open_input, progress
+from stanine.cli.io.terminal import Bar, note, progress
 from stanine.domain.scoring.index import IndexEntry, build_entry
 from stanine.domain.scoring.kernel import Kernel
 
@@ -34,17 +35,16 @@ class Part(NamedTuple):
 class ScoredRows:
     """Scored people of a file, read lazily. `people` and `faulty` count the rows read so far."""
 
-    def __init__(self, entry: IndexEntry, sheet: Sheet, bar: Bar) -> None:
+    def __init__(self, entry: IndexEntry, file: ResponseFile, bar: Bar) -> None:
         self.entry = entry
-        self.columns = tuple(sheet.header)
         self.people = self.faulty = self.blank = 0
-        self._name, self._bar = sheet.name, bar
+        self._name, self._bar = file.name, bar
         form = form_of_entry(entry)
-        self._rows = Responses(sheet, form)
+        self._rows = file.responses(form)
         self._pack = None if entry.is_plain else RowPacker(entry, form, self._rows)
         if self._rows.ignored:
             note(
-                f"{sheet.name}: these columns are not part of {entry.name} and are ignored: {', '.join(self._rows.ignored)}"
+                f"{file.name}: these columns are not part of {entry.name} and are ignored: {', '.join(self._rows.ignored)}"
             )
 
     def __iter__(self) -> Iterator[Part]:
@@ -74,6 +74,10 @@ class ScoredRows:
             people = kernel.columns(attributes) if plan.needs_attributes else None
             yield Part(codes, kernel.score(codes, people).raw, attributes)
 
+    def has_column(self, attribute: str) -> bool:
+        """Return whether the file has a column for an attribute."""
+        return self._rows.column_of(attribute) > 0
+
     def report(self) -> None:
         """Report the numbers of omitted rows."""
         for count, what in ((self.faulty, "faulty"), (self.blank, "blank")):
@@ -82,12 +86,12 @@ class ScoredRows:
 
 
 @contextmanager
-def open_rows(instrument: str, responses: str) -> Iterator[ScoredRows]:
+def open_rows(instrument: str, responses: str, options: FileOptions) -> Iterator[ScoredRows]:
     """Open a file of responses for an instrument document.
 
     Raises CliError if either is unreadable.
     """
     document = read_document(instrument)
     entry = build_entry(document.instrument, number=0, revision=1, form=1, digest=document.digest)
-    with open_input(responses) as (stream, name), progress(f"reading {name}") as bar:
-        yield ScoredRows(entry, Sheet(stream, name), bar)
+    with open_responses(responses, options) as file, progress(f"reading {file.name}") as bar:
+        yield ScoredRows(entry, file, bar)

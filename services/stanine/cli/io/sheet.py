@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import IO, NamedTuple
 
 from stanine.cli.exits import InvalidInputError
+from stanine.cli.io.dialect import PLAIN, Dialect
 from stanine.cli.io.other_formats import explain_separator, recognise
 
 #: Maximum bytes of a line or row. The largest header (2,000 items, ids of 64 characters) has 130 kB.
@@ -34,40 +35,48 @@ class Row(NamedTuple):
 class Sheet:
     """A CSV file with a header, read at construction; rows are read lazily.
 
-    Text is UTF-8, with or without byte order mark. An invalid byte becomes a lone surrogate, so that only cells in
+    Text is UTF-8, with or without byte order mark (`encoding` makes it so). An invalid byte becomes a lone surrogate, so that only cells in
     use are rejected (`is_text`). Blank lines are skipped, except in a file of one column, where they are blank
     cells. Raises InvalidInputError for an unusable file: empty, UTF-16, a blank or unreadable header, a line over
     LINE_LIMIT.
     """
 
-    def __init__(self, stream: IO[bytes], name: str) -> None:
-        self.name = name
-        self._lines = _Lines(stream, name)
-        self._reader = csv.reader(self._lines, strict=True)
+    def __init__(self, stream: IO[bytes], name: str, dialect: Dialect = PLAIN) -> None:
+        self.name, self.separator = name, dialect.separator
+        #: The header's line, from 1.
+        self.header_line = dialect.header_line
+        self._skipped = dialect.skipped
+        self._lines = _Lines(stream, name, dialect.header_line)
+        self._reader = csv.reader(self._lines, delimiter=dialect.separator, strict=True)
         try:
             self.header = next(self._reader, [])
         except csv.Error as error:
             lines = [
-                f"{name}:1: the header cannot be read: {_say(error)}",
-                explain_separator(self._lines.record[0]),
+                f"{name}:{self.header_line}: the header cannot be read: {_say(error)}",
+                explain_separator(self._lines.record[0], self.separator),
             ]
             raise InvalidInputError(*(line for line in lines if line)) from None
         if not any(cell.strip() for cell in self.header):
             raise InvalidInputError(
-                f"{name}:1: missing header: the first line must name the columns"
+                f"{name}:{self.header_line}: missing header: this line must name the columns; --header-row names another"
             )
         self._lines.forget_record()
 
     def rows(self) -> Iterator[Row]:
         """Yield the rows in order. A row with an error has the cells that could be read."""
-        number, width = 0, len(self.header)
+        number, width = -self._skipped, len(self.header)
         while True:
             line = self._lines.number + 1
             try:
                 cells = next(self._reader, None)
                 fault = None
             except csv.Error as error:
-                cells, fault = [], RowFault(line, _broken_field(self._lines.record[0]), _say(error))
+                cells, fault = (
+                    [],
+                    RowFault(
+                        line, _broken_field(self._lines.record[0], self.separator), _say(error)
+                    ),
+                )
                 self._lines.read_again_after_first()
             self._lines.forget_record()
             if cells is None:
@@ -77,6 +86,8 @@ class Sheet:
                     continue
                 cells = [""]
             number += 1
+            if number <= 0:
+                continue
             if fault is None and len(cells) != width:
                 fault = RowFault(
                     line,
@@ -97,12 +108,15 @@ class _Lines:
     Lines of the current record are kept, so that they can be read again.
     """
 
-    def __init__(self, stream: IO[bytes], name: str) -> None:
-        self._stream, self._name = stream, name
+    def __init__(self, stream: IO[bytes], name: str, first: int) -> None:
+        """Discard the lines before the line `first`."""
+        self._stream, self._name, self._first = stream, name, first
         self._again: list[str] = []  # in reverse
         self.number = 0
         self.record: list[str] = []
         self._size = 0
+        while self.number < first - 1 and self._stream.readline(LINE_LIMIT + 1):
+            self.number += 1
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -131,11 +145,11 @@ class _Lines:
         raw = self._stream.readline(LINE_LIMIT + 1)
         if not raw:
             raise StopIteration
-        is_first = self.number == 0 and not self.record
+        is_first = self.number == self._first - 1 and not self.record
         if is_first and (
             kind := recognise(raw)
         ):  # before the length check: a binary file may be one line
-            raise InvalidInputError(f"{self._name}:1: {kind}")
+            raise InvalidInputError(f"{self._name}:{self._first}: {kind}")
         if len(raw) > LINE_LIMIT:
             raise InvalidInputError(
                 f"{self._name}:{self.number + 1}: a line of more than {LINE_LIMIT:,} bytes: this is not a file of responses"
@@ -143,7 +157,7 @@ class _Lines:
         return raw.decode("utf-8-sig" if is_first else "utf-8", "surrogateescape")
 
 
-def _broken_field(line: str) -> int:
+def _broken_field(line: str, separator: str) -> int:
     """Return the number of the field with invalid quoting, or 1."""
     field, quoted, start = 1, False, True
     position = 0
@@ -152,13 +166,13 @@ def _broken_field(line: str) -> int:
         if quoted and character == '"':
             if line[position + 1 : position + 2] == '"':
                 position += 1
-            elif line[position + 1 : position + 2] in {",", "\r", "\n", ""}:
+            elif line[position + 1 : position + 2] in {separator, "\r", "\n", ""}:
                 quoted = False
             else:
                 return field
         elif not quoted and character == '"' and start:
             quoted = True
-        elif not quoted and character == ",":
+        elif not quoted and character == separator:
             field, start = field + 1, True
             position += 1
             continue
@@ -172,7 +186,7 @@ def _say(error: csv.Error) -> str:
     if "unexpected end of data" in text or "field larger" in text:
         return "a quote is opened and never closed"
     if "expected after" in text:
-        return "a closing quote must be followed by a comma (a quote inside a quoted field is written twice)"
+        return "a closing quote must be followed by a separator (a quote inside a quoted field is written twice)"
     if "new-line character" in text:
         return "a carriage return inside a line: lines must end in LF or CRLF"
     return text

@@ -12,8 +12,13 @@ from typing import IO, Any, NamedTuple, cast
 import msgspec
 
 from stanine.cli.exits import InvalidInputError
-from stanine.cli.io.responses import MISSING, Form, Response, Responses
-from stanine.cli.io.sheet import LINE_LIMIT, Sheet
+from stanine.cli.io.cell_parsers import MISSING
+from stanine.cli.io.encoding import as_utf8
+from stanine.cli.io.file_options import DEFAULTS, FileOptions
+from stanine.cli.io.forms import Form
+from stanine.cli.io.response_file import ResponseFile
+from stanine.cli.io.responses import Response, Responses
+from stanine.cli.io.sheet import LINE_LIMIT
 from stanine.cli.io.terminal import rewindable
 
 #: Hex digits of the digest in a derived key: 128 bits; a key has 64 characters including the row number.
@@ -44,10 +49,10 @@ class _Keyed(msgspec.Struct):
 class Source:
     """A file that was read once for its digest and format, and can be read again."""
 
-    def __init__(self, stream: IO[bytes], name: str, digest: str) -> None:
-        self.name = name
-        self._stream, self._digest = stream, digest
-        self._columns: dict[str, int] = {}
+    def __init__(self, file: ResponseFile, digest: str) -> None:
+        self.name = file.name
+        self._file, self._stream, self._digest = file, file.stream, digest
+        self._responses: Responses | None = None
         #: Number of blank rows so far, and the first of their lines.
         self.blank_rows = 0
         self.blank_lines: list[int] = []
@@ -67,15 +72,19 @@ class Source:
         InvalidInputError if the file cannot be read.
         """
         if self.is_csv():
-            self._stream.seek(0)
             yield from self._from_csv(form, on_ignored)
         else:
+            if self._file.options._replace(encoding="") != DEFAULTS:
+                raise InvalidInputError(
+                    f"{self.name}: this is NDJSON; options of columns and cells are for CSV"
+                )
             self._stream.seek(0)
             yield from self._from_ndjson()
 
     def column_of(self, pointer: str) -> int:
         """Return the CSV column number for a problem's JSON pointer (`/answers/A1`); 0: none."""
-        return self._columns.get(pointer.rpartition("/")[2], 0)
+        name = pointer.rpartition("/")[2]
+        return 0 if self._responses is None else self._responses.column_of(name)
 
     def _key(self, row: int) -> str:
         return f"{self._digest[:_DIGEST_DIGITS]}-{row}"
@@ -83,10 +92,9 @@ class Source:
     def _from_csv(
         self, make_form: Callable[[], Form], on_ignored: Callable[[Sequence[str]], None]
     ) -> Iterator[SubmissionLine]:
-        sheet = Sheet(self._stream, self.name)  # errors of the file are reported without a request
-        self._columns = {title: place for place, title in enumerate(sheet.header, start=1)}
+        self._file.sheet()  # errors of the file are reported without a request
         form = make_form()
-        responses = Responses(sheet, form)
+        self._responses = responses = self._file.responses(form)
         on_ignored(responses.ignored)
         encode = _encoder(form)
         for response in responses:
@@ -137,10 +145,13 @@ class Source:
 
 
 @contextmanager
-def open_source(stream: IO[bytes], name: str) -> Iterator[Source]:
-    """Read a file once for its digest and yield a Source."""
+def open_source(stream: IO[bytes], name: str, options: FileOptions = DEFAULTS) -> Iterator[Source]:
+    """Read a file once for its digest and yield a Source. Raises InvalidInputError if it cannot be decoded."""
     with rewindable(stream) as kept:
-        yield Source(kept, name, hashlib.file_digest(cast("Any", kept), "sha256").hexdigest())
+        digest = hashlib.file_digest(cast("Any", kept), "sha256").hexdigest()
+        kept.seek(0)
+        with as_utf8(kept, name, options.encoding) as (text, encoding):
+            yield Source(ResponseFile(text, name, options, encoding), digest)
 
 
 def _encoder(form: Form) -> Callable[[Response, str], bytes]:

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from stanine.cli.commands.publish import Document
-from stanine.cli.io.responses import Responses, form_of_entry
+from stanine.cli.io.forms import form_of_entry
+from stanine.cli.io.responses import Responses
 from stanine.cli.io.sample_data import SampleDataMissingError, read_table
 from stanine.cli.io.sheet import Sheet
 from stanine.domain.scoring.index import build_entry
