@@ -88,11 +88,8 @@ def test_other_columns_are_named_once_and_ignored(stanine: Run, small: Path) -> 
 
 def test_a_missing_item_column_is_an_error(stanine: Run, small: Path) -> None:
     ran = stanine("score", small, "-", stdin=b"A1,q1\n1,a\n")
-    assert (ran.status, ran.out, ran.err) == (
-        2,
-        "",
-        "<stdin>:1: missing column for A2\nother names of columns: `column` of an item in the document, or --columns; a header in another line: --header-row\n",
-    )
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err.startswith("<stdin>:1: missing column for A2\n")
 
 
 def test_every_error_of_the_instrument_is_reported_with_its_place(
