@@ -145,7 +145,7 @@ def test_a_client_that_sends_all_before_it_reads_is_served(shared: Serving) -> N
 
 
 def test_a_stalled_client_is_disconnected(shared: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stanine.api.intake.bulk.STALL_SECONDS", 0.3)
+    monkeypatch.setattr("stanine.api.intake.bulk_stream.STALL_SECONDS", 0.3)
     with socket.create_connection(("127.0.0.1", shared.port), timeout=10) as connection:
         connection.sendall(
             b"POST %b HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\nContent-Type: application/x-ndjson\r\nContent-Length: 999\r\n\r\n"

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET
 
 from stanine.api.bodies import given
-from stanine.api.intake.bulk import STALL_SECONDS
+from stanine.api.intake.bulk_stream import STALL_SECONDS
 from stanine.api.intake.idempotency import read_idempotency_key, refuse_idempotency_key
 from stanine.api.intake.ndjson import Line, LineSplitter
 from stanine.api.intake.storing import Intake
