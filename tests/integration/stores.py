@@ -52,7 +52,7 @@ class Store:
                 made = AsyncStore(
                     client, Attempts(client, writer, keys, self.outbox), Instruments(client, writer, keys, self.index_outbox),
                     AsyncIndex(client, keys), writer, AttemptRecords(client, keys), ResultLists(client, library, keys),
-                    TokenSecrets(client, library, keys),
+                    TokenSecrets(client, library, keys.secret),
                 )  # fmt: skip
                 return await work(made)
             finally:

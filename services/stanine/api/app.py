@@ -107,11 +107,12 @@ class Api:
         attempts = Attempts(self._client, writer, self._keys, _outbox(self._keys, SCORE_ATTEMPTS))
         index = AsyncIndex(self._client, self._keys)
         capacity, live = Capacity(self._client), CurrentSettings()
-        token_secret = SharedSecret(TokenSecrets(self._client, self._library, self._keys))
+        token_secret = SharedSecret(TokenSecrets(self._client, self._library, self._keys.secret))
         link_secret = SharedSecret(
-            TokenSecrets(self._client, self._library, self._keys, links=True)
+            TokenSecrets(self._client, self._library, self._keys.link_secret)
         )
-        self._secrets = (token_secret, link_secret)
+        erasure_secrets = TokenSecrets(self._client, self._library, self._keys.erasure_secret)
+        self._secrets = (token_secret, link_secret, SharedSecret(erasure_secrets))
         tokens, codes = Tokens(token_secret), InvitationCodes(link_secret)
         records = AttemptRecords(self._client, self._keys)
         self._waiter = ResultWaiter(self._client, self._keys, records)
@@ -141,6 +142,7 @@ class Api:
             records,
             sessions,
             invitations,
+            erasure_secrets,
             lambda: live.now.tombstone_days * DAY_MS,
         )
         self._reader = AttemptReader(
@@ -195,7 +197,7 @@ class Api:
             ).routes(),
             *InvitationRoutes(inviting, invitations, sessions, checker, intake, metrics).routes(),
             *ErasureRoutes(erasure, self._reader, metrics).routes(),
-            *TokenRoutes(token_secret, link_secret).routes(),
+            *TokenRoutes(token_secret, link_secret, erasure).routes(),
             *ScaleRoutes(instruments, self._documents).routes(),
             *QueueRoutes(self._desk).routes(),
             *ConfigRoutes(self._config_desk).routes(),

@@ -2,7 +2,8 @@
 
 One function call erases up to ERASED_AT_ONCE attempts. Concurrent retries, commits and sweeps treat them as erased.
 Erasing a participant repeats until no attempt was added during it. The key of an erased attempt leaves a tombstone,
-which contains only the key's fingerprint and expiry and prevents a retried submission from storing the attempt again.
+which contains only a MAC and an expiry and prevents a retried submission from storing the attempt again. Every erasure
+by order is recorded in the erasure journal (stanine.store.journal).
 
 For replicas, the append-only file and backups see docs/howto/erase.md.
 """
@@ -16,6 +17,7 @@ import redis.asyncio
 from stanine.store.durability import Writer
 from stanine.store.errors import CorruptRecordError
 from stanine.store.invitations import Invitations
+from stanine.store.journal import encode_participant
 from stanine.store.keys import INVITATION_BYTES, Keys
 from stanine.store.reading import AttemptRecords
 from stanine.store.records import (
@@ -25,6 +27,7 @@ from stanine.store.records import (
     participant_fingerprint,
     read_attempt,
 )
+from stanine.store.secret import Secrets, TokenSecrets, new_secret
 from stanine.store.sessions import SESSION_BYTES, Sessions, session_id
 
 #: Attempts per `erase` call: splitting their blocks occupies the server for about a millisecond.
@@ -52,6 +55,7 @@ class Erasure:
         records: AttemptRecords,
         sessions: Sessions,
         invitations: Invitations,
+        secrets: TokenSecrets,
         tombstone_ms: Callable[[], int],
     ) -> None:
         self._client: Any = client
@@ -60,24 +64,40 @@ class Erasure:
         self._records = records
         self._sessions = sessions
         self._invitations = invitations
+        self._secrets = secrets
         self._tombstone_ms = tombstone_ms
 
-    async def attempt(self, attempt_id: bytes) -> bool:
-        """Erase an attempt with its result, its session and its single-use invitation.
+    async def prepare(self) -> Secrets:
+        """Return the secrets of tombstones and of the journal; make one if the server has none.
 
-        Returns whether the attempt existed and was not yet erased. An interrupted erasure is completed by repeating it.
+        Called when a process starts, so that every backup contains one.
         """
-        await self._session_of(attempt_id)
+        return await self._secrets.load(new_secret())
+
+    async def rotate_secret(self) -> None:
+        """Make a new secret; the former one is kept as long as tombstones made with it are valid."""
+        await self._secrets.rotate(new_secret(), self._tombstone_ms())
+
+    async def attempt(self, attempt_id: bytes, *, by_order: bool = True) -> bool:
+        """Erase an attempt with its results, its session and its single-use invitation.
+
+        `by_order`: record it in the journal. Returns whether the attempt existed and was not yet erased. An interrupted
+        erasure is completed by repeating it.
+        """
+        await self._session_of(attempt_id, by_order=by_order)
         try:
             found = await self._records.read(attempt_id)
         except CorruptRecordError:
             found = None  # the key is unknown, so the record is erased without a tombstone
-        return await self._erase([(attempt_id, b"" if found is None else _key_of(found[0]))]) == 1
+        key = b"" if found is None else _key_of(found[0])
+        return await self._erase([(attempt_id, key)], by_order=by_order) == 1
 
     async def participant(self, participant: str) -> Erased:
         """Erase all attempts, sessions and invitations of a participant."""
         done = Erased()
         fingerprint = participant_fingerprint(participant)
+        secrets = await self.prepare()
+        await self._note("p", encode_participant(secrets.by_name(), participant))
         while True:
             # Invitations first, since they can still open sessions; then sessions, which become attempts.
             opened = await self._opened(fingerprint, participant, done)
@@ -89,7 +109,7 @@ class Erasure:
                     # Fingerprints can collide: keep the attempts of other participants.
                     if record and (attempt is None or attempt.participant == participant):
                         matching.append((attempt_id, b"" if attempt is None else _key_of(attempt)))
-                done.attempts += await self._erase(matching)
+                done.attempts += await self._erase(matching, by_order=True)
                 position += len(page)
             forgotten = await self._writer.call(
                 "forget_participant", [self._keys.arrivals], [fingerprint, position]
@@ -97,12 +117,22 @@ class Erasure:
             if forgotten and not opened:
                 return done
 
-    async def _erase(self, attempts: Sequence[tuple[bytes, bytes]]) -> int:
-        erased = 0
+    async def invitation(self, invitation_id: bytes) -> bool:
+        """Erase an invitation that an erased attempt's session came from; return whether it existed."""
+        await self._note("v", invitation_id)
+        return await self._invitations.drop(invitation_id)
+
+    async def _note(self, field: str, value: str | bytes) -> None:
+        """Record in the journal what is about to be erased."""
+        await self._writer.call("note_erasure", [self._keys.arrivals], [field, value])
+
+    async def _erase(self, attempts: Sequence[tuple[bytes, bytes]], *, by_order: bool) -> int:
+        erased, proposed = 0, new_secret()
         seconds, micro = await self._client.time()
         expires = seconds * 1000 + micro // 1000 + self._tombstone_ms()
         for part in _parts(attempts):
-            args = [expires, *[each for pair in part for each in pair]]
+            args = [expires, int(by_order), proposed.name, proposed.current]
+            args += [each for pair in part for each in pair]
             reply = await self._writer.call("erase", [self._keys.arrivals], args)
             erased += reply.count(b"1")
         return erased
@@ -129,7 +159,7 @@ class Erasure:
                     done.sessions += await self._sessions.drop(name, expired=False)
         return done.invitations + done.sessions > before
 
-    async def _session_of(self, attempt_id: bytes) -> None:
+    async def _session_of(self, attempt_id: bytes, *, by_order: bool) -> None:
         """Remove the session of an attempt and its single-use invitation; both name the participant."""
         name = session_id(attempt_id)
         session = await self._sessions.read(name)
@@ -138,7 +168,10 @@ class Erasure:
         if session.invitation:
             invitation = await self._invitations.read(session.invitation)
             if invitation is not None and invitation.most_uses == 1:
-                await self._invitations.drop(session.invitation)
+                if by_order:
+                    await self.invitation(session.invitation)
+                else:
+                    await self._invitations.drop(session.invitation)
         await self._sessions.drop(name, expired=False)
 
 

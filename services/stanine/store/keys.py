@@ -46,6 +46,9 @@ fields.
     <namespace>:{p0}:released             hash    instrument number -> when (ms) its results were released to participants
     <namespace>:{p0}:retention            hash    instrument number -> how many results of its list are past their retention
     <namespace>:{p0}:backups              hash    `newest`: when (ms) the newest good backup was taken; its `bytes`, `attempts`
+    <namespace>:{p0}:tombstones           zset    MACs of keys of erased attempts by the time (ms) until which they are refused
+    <namespace>:{p0}:erasures             stream  the erasure journal: what was erased by order (`stanine.store.journal`)
+    <namespace>:{p0}:secret:erasure       hash    the secrets of tombstones and of the journal
     <namespace>:{p0}:secret               hash    the secrets that attempt tokens are made with (`stanine.store.secret`)
     <namespace>:{p0}:secret:links         hash    the secrets that the codes of invitations are made with
     <namespace>:{p0}:config               hash    runtime settings: name -> text
@@ -100,6 +103,9 @@ class Keys:
         self.invited = f"{self.partition}:invited"
         self.released = f"{self.partition}:released"
         self.retention = f"{self.partition}:retention"
+        self.tombstones = f"{self.partition}:tombstones"
+        self.erasures = f"{self.partition}:erasures"
+        self.erasure_secret = f"{self.partition}:secret:erasure"
         self.backups = f"{self.partition}:backups"
         self.secret = f"{self.partition}:secret"
         self.link_secret = f"{self.partition}:secret:links"

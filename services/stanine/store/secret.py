@@ -1,4 +1,4 @@
-"""The secrets that tokens and the codes of invitations are made with: one truth for a namespace's processes, in Redis and nowhere else.
+"""The secrets of tokens, of the codes of invitations, and of tombstones: one truth for a namespace's processes, in Redis and nowhere else.
 
 Tokens are signed with the current secret; after a rotation, tokens of earlier secrets are accepted until they expire.
 Used by the API.
@@ -11,7 +11,6 @@ import msgspec
 import redis.asyncio
 
 from stanine.broker.connection.functions import Argument, Library
-from stanine.store.keys import Keys
 
 #: Bytes of a secret (the size of the hash) and hexadecimal digits of its random name.
 SECRET_BYTES, NAME_BYTES = 32, 8
@@ -25,6 +24,12 @@ class Secrets(msgspec.Struct, frozen=True):
     name: str
     current: bytes
     former: tuple[bytes, ...] = ()
+    #: Names of the earlier secrets, in the same order.
+    former_names: tuple[str, ...] = ()
+
+    def by_name(self) -> dict[str, bytes]:
+        """Return all these secrets by name, the current one first."""
+        return {self.name: self.current, **dict(zip(self.former_names, self.former, strict=True))}
 
 
 def new_secret() -> Secrets:
@@ -33,14 +38,12 @@ def new_secret() -> Secrets:
 
 
 class TokenSecrets:
-    """The secrets of one namespace, for asyncio; `links`: those of the codes of invitations, which are rotated on their own."""
+    """Secrets of one use in a namespace, for asyncio; each use has a key of its own and is rotated on its own."""
 
-    def __init__(
-        self, client: "redis.asyncio.Redis", library: Library, keys: Keys, *, links: bool = False
-    ) -> None:
+    def __init__(self, client: "redis.asyncio.Redis", library: Library, key: str) -> None:
         self._client: Any = client
         self._library = library
-        self._key = keys.link_secret if links else keys.secret
+        self._key = key
 
     async def load(self, proposed: Secrets) -> Secrets:
         """Return the server's secrets.
@@ -83,4 +86,9 @@ class TokenSecrets:
             for former, end in ends.items()
             if end > now and former != name and _SECRET + former in fields
         )
-        return Secrets(name.decode(), current, tuple(fields[_SECRET + former] for former in valid))
+        return Secrets(
+            name.decode(),
+            current,
+            tuple(fields[_SECRET + former] for former in valid),
+            tuple(former.decode() for former in valid),
+        )

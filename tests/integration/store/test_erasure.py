@@ -1,5 +1,6 @@
 """Erasure on a real server: no personal data remains or is restored, and other records are kept."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,34 +20,43 @@ from tests.integration.store.test_sessions import (
     with_invitations,
     with_sessions,
 )
-from tests.integration.stores import Store
+from tests.integration.stores import AsyncStore, Store
 
+from stanine.store import load_library
 from stanine.store.attempts import Submission
 from stanine.store.cursors import Cursor
 from stanine.store.erasure import Erasure
 from stanine.store.invitations import Given, Invitations
+from stanine.store.journal import (
+    DamagedJournalError,
+    append_new,
+    participant_mac,
+    read_journal,
+    read_stream,
+)
 from stanine.store.keys import BLOCK_SIZE
-from stanine.store.records import RANDOM_BYTES, read_attempt
+from stanine.store.records import RANDOM_BYTES, key_fingerprint, key_scope, read_attempt
+from stanine.store.secret import TokenSecrets
 from stanine.store.sessions import Sessions
 
 DAY = 86_400_000
 
 
-def erasing(store: Store, name: str, *args: Any, tombstone_ms: int = DAY) -> Any:
-    return store.run(
-        lambda made: getattr(
-            Erasure(
-                made.client,
-                made.writer,
-                store.keys,
-                made.records,
-                Sessions(made.client, made.writer, store.keys, store.outbox),
-                Invitations(made.client, made.writer, store.keys),
-                lambda: tombstone_ms,
-            ),
-            name,
-        )(*args)
+def eraser(store: Store, made: AsyncStore, tombstone_ms: int = DAY) -> Erasure:
+    return Erasure(
+        made.client,
+        made.writer,
+        store.keys,
+        made.records,
+        Sessions(made.client, made.writer, store.keys, store.outbox),
+        Invitations(made.client, made.writer, store.keys),
+        TokenSecrets(made.client, load_library(), store.keys.erasure_secret),
+        lambda: tombstone_ms,
     )
+
+
+def erasing(store: Store, name: str, *args: Any, tombstone_ms: int = DAY) -> Any:
+    return store.run(lambda made: getattr(eraser(store, made, tombstone_ms), name)(*args))
 
 
 def personal(key: str | None = None, participant: str = "canary-person") -> Submission:
@@ -112,6 +122,81 @@ def test_a_tombstone_expires_and_the_key_is_free_again(store: Store) -> None:
     again = store.submit(submission("k"))[0]
     assert (again.outcome, again.id != made.id) == ("new", True)
     assert store.submit(submission("k"))[0].outcome == "repeated"
+
+
+def test_a_tombstone_has_no_trace_of_the_key_without_its_secret(store: Store) -> None:
+    (made,) = store.submit(submission("canary-key"))
+    erasing(store, "attempt", made.id)
+    fingerprint = key_fingerprint(key_scope(SPACE, 1), b"canary-key")
+    fields = [
+        field
+        for name in store.client.scan_iter(match="test:*")
+        if store.client.type(name) == b"hash"
+        for pair in store.client.hgetall(name).items()
+        for field in pair
+    ]
+    assert not any(fingerprint in field for field in fields)
+    assert store.client.zcard(store.keys.tombstones) == 1
+    store.client.delete(store.keys.erasure_secret)
+    assert store.submit(submission("canary-key"))[0].outcome == "new", "nobody can recognise it"
+
+
+def test_a_tombstone_survives_rotations_of_its_secret_and_goes_with_its_time(store: Store) -> None:
+    (made,) = store.submit(submission("k"))
+    erasing(store, "attempt", made.id)
+    for _ in range(2):
+        erasing(store, "rotate_secret")
+    (later,) = store.submit(submission("later"))
+    erasing(store, "attempt", later.id)
+    again = store.submit(submission("k"), submission("later"), submission("free"))
+    assert [each.outcome for each in again] == ["erased", "erased", "new"]
+    ends = store.client.pexpiretime(store.keys.tombstones)
+    assert abs(ends / 1000 - store.client.time()[0] - DAY / 1000) < 60, "the set ends with its last"
+    store.client.zadd(store.keys.tombstones, {b"expired": 1})
+    erasing(store, "attempt", again[2].id)
+    assert store.client.zscore(store.keys.tombstones, b"expired") is None
+
+
+def test_erasing_a_key_keeps_others_with_the_same_fingerprint(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("stanine.store.attempts", "stanine.store.erasure"):
+        monkeypatch.setattr(f"{module}.key_fingerprint", lambda _scope, _key: b"the same")
+    ids = submit(store, *submissions(3))
+    erasing(store, "attempt", ids[1])
+    store.client.delete(store.keys.tombstones)
+    again = store.submit(*submissions(3))
+    assert [each.outcome for each in again] == ["repeated", "new", "repeated"]
+
+
+def test_the_journal_names_what_was_erased_by_order_and_no_person(
+    store: Store, tmp_path: Path
+) -> None:
+    ids = submit(store, personal("a"), personal("b"), submission("c"), submission("d"))
+    erasing(store, "participant", "canary-person")
+    erasing(store, "attempt", ids[2])
+    store.run(lambda made: eraser(store, made).attempt(ids[3], by_order=False))
+    entries = list(read_stream(store.client, store.keys))
+    assert [each.attempts for each in entries] == [
+        (),
+        (ids[0].hex(), ids[1].hex()),
+        (ids[2].hex(),),
+    ]
+    secrets = store.run(lambda made: eraser(store, made).prepare())
+    assert entries[0].participant == {
+        secrets.name: participant_mac(secrets.current, "canary-person")
+    }
+    path = tmp_path / "erasures.ndjson"
+    assert append_new(path, entries[:2]) == 2
+    with path.open("ab") as file:
+        file.write(b'{"id": "17')  # a process died here
+    assert read_journal(path) == entries[:2]
+    assert (append_new(path, entries), append_new(path, entries)) == (1, 0)
+    assert read_journal(path) == entries
+    assert b"canary" not in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(b'"attempts"', b'"attemptz"'))
+    with pytest.raises(DamagedJournalError, match=r"erasures\.ndjson:2: "):
+        read_journal(path)
 
 
 def test_cursors_survive_an_erasure_before_and_at_their_place(store: Store) -> None:

@@ -23,6 +23,7 @@ from stanine.store.invitations import Invitations
 from stanine.store.keys import BLOCK_SIZE
 from stanine.store.records import ERASED, FAILED, RANDOM_BYTES, SCORED, StoredResult, failure_record
 from stanine.store.rescoring import Rescoring, Rescorings, StartOutcome
+from stanine.store.secret import TokenSecrets
 from stanine.store.sessions import Sessions
 
 
@@ -84,7 +85,14 @@ def erase(store: Store, attempt_id: bytes) -> bool:
         sessions = Sessions(s.client, s.writer, store.keys, store.outbox)
         invitations = Invitations(s.client, s.writer, store.keys)
         erasure = Erasure(
-            s.client, s.writer, store.keys, s.records, sessions, invitations, lambda: 1000
+            s.client,
+            s.writer,
+            store.keys,
+            s.records,
+            sessions,
+            invitations,
+            TokenSecrets(s.client, load_library(), store.keys.erasure_secret),
+            lambda: 1000,
         )
         return await erasure.attempt(attempt_id)
 

@@ -30,6 +30,7 @@ SESSIONS = [
     "drop_invitation",
     "release_results",
     "erase",
+    "note_erasure",
     "participant_attempts",
     "forget_participant",
 ]

@@ -105,7 +105,7 @@ class Retention:
                     if submitted_at > oldest:
                         page = []
                         break
-                    erased += await within(self._erasure.attempt(attempt_id))
+                    erased += await within(self._erasure.attempt(attempt_id, by_order=False))
                 position += 1
             if not page:
                 break

@@ -18,6 +18,7 @@ from stanine.api.web.problems import (
     Problem,
 )
 from stanine.api.web.routing import Content, Route
+from stanine.store.erasure import Erasure
 from stanine.telemetry.logs import get_log
 
 #: Maximum bytes of a body.
@@ -29,13 +30,17 @@ _decode = msgspec.json.Decoder(TokenRotation).decode
 class TokenRoutes:
     """The route that rotates the secret."""
 
-    def __init__(self, tokens: SharedSecret, codes: SharedSecret) -> None:
-        """Initialise with the secrets of tokens and of codes."""
+    def __init__(self, tokens: SharedSecret, codes: SharedSecret, erasure: Erasure) -> None:
+        """Initialise with the secrets of tokens and of codes, and with what has those of tombstones."""
         self._tokens = tokens
         self._codes = codes
+        self._erasure = erasure
 
     async def rotate(self, request: Request) -> Answer:
-        """Rotate the secret; earlier tokens stay valid for a stated time."""
+        """Rotate the secret; earlier tokens stay valid for a stated time.
+
+        The secret of tombstones is rotated as well. The former one is kept until its tombstones have expired.
+        """
         request.check_content(JSON)
         text = await request.body(_MAX_BODY)
         try:
@@ -43,6 +48,7 @@ class TokenRoutes:
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise Problem(INVALID_REQUEST, f"{error}.") from None
         until = await within(self._tokens.rotate(order.keep_seconds * 1000))
+        await within(self._erasure.rotate_secret())
         links = order.keep_links_seconds
         links_until = (
             UNSET if links is None else iso(await within(self._codes.rotate(links * 1000)))

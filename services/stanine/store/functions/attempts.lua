@@ -65,15 +65,6 @@ local function compare_entry(entry, digest, record, attempt_at)
   return sub(entry, ARRIVAL_BYTES + 1) == digest and 'R' or 'C', id
 end
 
--- Return whether an entry's attempt was erased: true, false (erased, but the tombstone has expired), or nil (not
--- erased).
-local function erased_entry(entry)
-  if sub(entry, 1, ARRIVAL_BYTES) ~= ERASED_ARRIVAL then
-    return nil
-  end
-  return struct.unpack('>I8', entry, ARRIVAL_BYTES + 1) > server_ms()
-end
-
 -- Claim a key for a new attempt, or find the attempt that has it. `stamp`: the new arrival number; `record_of` returns
 -- the record of a place.
 -- Returns N and the claimed field; R or C and an id; E if the attempt was erased; nil and an error.
@@ -87,15 +78,7 @@ local function claim(bucket, fingerprint, digest, stamp, place, record_of, attem
       return nil, claimed
     end
     local found = redis.call('HGET', bucket, field)
-    local erased = erased_entry(found)
-    if erased == false then
-      redis.call('HSET', bucket, field, entry)
-      return 'N', field
-    end
-    local outcome, id = 'E', ''
-    if not erased then
-      outcome, id = compare_entry(found, digest, record_of(place), attempt_at)
-    end
+    local outcome, id = compare_entry(found, digest, record_of(place), attempt_at)
     if outcome then
       return outcome, id
     end
@@ -246,6 +229,7 @@ local function submit(keys, args)
   if index then
     check_growth(index, count)
   end
+  local has_tombstone = index and open_tombstones(prefix)
   local standing, unanswered = instruments_of(prefix, runs)
 
   -- `fresh` and `stamps`: places and encoded arrival numbers of new attempts; outcomes by place and ids of the others.
@@ -280,7 +264,11 @@ local function submit(keys, args)
       if fingerprint ~= NO_KEY then
         fresh[n + 1] = i
         local digest = sub(given_keys, at + FINGERPRINT_BYTES + 1, at + GIVEN_BYTES)
-        outcome, id = claim(bucket_of(index, fingerprint), fingerprint, digest, stamp, i, record_of, attempt_at)
+        if has_tombstone and has_tombstone(fingerprint) then
+          outcome, id = 'E', ''
+        else
+          outcome, id = claim(bucket_of(index, fingerprint), fingerprint, digest, stamp, i, record_of, attempt_at)
+        end
         if outcome == 'N' then
           claimed[#claimed + 1] = id
         elseif not outcome then
@@ -342,13 +330,15 @@ end
 local function find_key(keys, args)
   local prefix, given = prefix_of(keys[1]), args[1]
   local fingerprint, digest = sub(given, 1, FINGERPRINT_BYTES), sub(given, FINGERPRINT_BYTES + 1)
+  local has_tombstone = open_tombstones(prefix)
+  if has_tombstone and has_tombstone(fingerprint) then
+    return 'E'
+  end
   local bucket, field = bucket_of(open_index(prefix, 'k'), given), fingerprint
   for probe = 1, PROBES do
     local entry = redis.call('HGET', bucket, field)
-    if not entry or erased_entry(entry) == false then
+    if not entry then
       return ''
-    elseif erased_entry(entry) then
-      return 'E'
     end
     local outcome, id = compare_entry(entry, digest, args[2], function(arrival)
       return stored_attempt(prefix, arrival)

@@ -2,7 +2,7 @@
 Erasure: remove an attempt's answers, attributes, key and results atomically. The remainder contains no personal data:
 the random id, an empty record, and a result of the kind ERASED with the random bytes of its commits, so that cursors
 still match. No concurrent message, retry, sweep or scoring can restore the data: a commit finds a result, a reader
-finds an empty record, and the key's entry is a tombstone (stanine.store.erasure) until it expires.
+finds an empty record, and its key has a tombstone (tombstones.lua) until that expires.
 ]]
 
 -- Convert a block from a run to one field per slot.
@@ -18,18 +18,24 @@ local function divide(key)
   end
 end
 
--- Replace the entry of an erased attempt's key by a tombstone.
-local function set_tombstone(bucket, fingerprint, arrival, expires)
-  local field = fingerprint
+-- Remove the entry of an erased attempt's key. Entries with the same fingerprint move up, so that none is beyond a gap.
+local function remove_entry(bucket, fingerprint, arrival)
+  local fields, entries, at = {fingerprint}, {}, nil
   for probe = 1, PROBES do
-    local entry = redis.call('HGET', bucket, field)
+    local entry = redis.call('HGET', bucket, fields[probe])
     if not entry then
-      return
-    elseif sub(entry, 1, ARRIVAL_BYTES) == arrival then
-      redis.call('HSET', bucket, field, ERASED_ARRIVAL .. struct.pack('>I8', expires))
-      return
+      break
     end
-    field = fingerprint .. CHARS[probe]
+    entries[probe], fields[probe + 1] = entry, fingerprint .. CHARS[probe]
+    if sub(entry, 1, ARRIVAL_BYTES) == arrival then
+      at = probe
+    end
+  end
+  if at then
+    for probe = at, #entries - 1 do
+      redis.call('HSET', bucket, fields[probe], entries[probe + 1])
+    end
+    redis.call('HDEL', bucket, fields[#entries])
   end
 end
 
@@ -45,13 +51,33 @@ local function earlier_commits(history)
   return concat(found)
 end
 
--- erase: KEYS arrivals; ARGV expiry of the tombstone (ms), then id and key fingerprint ('' without a key) of each
--- attempt.
+-- The erasure journal: a stream with what an erasure named, so that it can be repeated on a restored server
+-- (stanine.store.journal). JOURNAL_LENGTH is about 6 MB of single attempts; backup jobs copy it once a minute.
+local JOURNAL_LENGTH = 100000
+
+local function add_to_journal(prefix, field, value)
+  redis.call('XADD', prefix .. 'erasures', 'MAXLEN', '~', JOURNAL_LENGTH, '*', field, value)
+end
+
+-- note_erasure: KEYS arrivals; ARGV field (p: MACs of a participant, v: id of an invitation), value. Recorded before the
+-- data are erased: if the process dies in between, a restore completes the erasure.
+local function note_erasure(keys, args)
+  local prefix = prefix_of(keys[1])
+  check_type(prefix .. 'erasures', 'stream')
+  add_to_journal(prefix, args[1], args[2])
+  return 1
+end
+
+-- erase: KEYS arrivals; ARGV expiry of the tombstones (ms), 1 to record the ids in the journal, name and secret for
+-- tombstones if there is none yet, then id and key fingerprint ('' without a key) of each attempt.
 -- Returns a byte each: 1 erased, 2 erased before, 0 no attempt with this id.
 local function erase(keys, args)
-  local prefix, expires = prefix_of(keys[1]), tonumber(args[1])
+  local prefix, expires, journal = prefix_of(keys[1]), tonumber(args[1]), args[2] == '1'
   local index = open_index(prefix, 'k')
-  for at = 2, #args, 2 do
+  check_type(prefix .. 'tombstones', 'zset')
+  check_type(prefix .. 'erasures', 'stream')
+  check_type(prefix .. 'secret:erasure', 'hash')
+  for at = 5, #args, 2 do
     local block = numeral(floor(arrival_in(args[at], RANDOM_BYTES + 1) / BLOCK_SIZE))
     check_type(prefix .. 'a:' .. block, 'hash')
     check_type(prefix .. 'r:' .. block, 'hash')
@@ -62,8 +88,8 @@ local function erase(keys, args)
   end
 
   -- Nothing may fail from here on.
-  local answers = {}
-  for at = 2, #args, 2 do
+  local answers, erased, refused = {}, {}, {}
+  for at = 5, #args, 2 do
     local id, fingerprint = args[at], args[at + 1]
     local arrival = arrival_in(id, RANDOM_BYTES + 1)
     local block, slot = numeral(floor(arrival / BLOCK_SIZE)), SLOTS[arrival % BLOCK_SIZE]
@@ -81,12 +107,21 @@ local function erase(keys, args)
           .. earlier_commits(redis.call('HGET', prefix .. 'h:' .. block, slot)))
         redis.call('HDEL', prefix .. 'h:' .. block, slot)
         redis.call('HDEL', prefix .. 'requeued', id)
+        erased[#erased + 1] = id
       end
       if fingerprint ~= '' then
-        set_tombstone(bucket_of(index, fingerprint), fingerprint, sub(id, RANDOM_BYTES + 1), expires)
+        remove_entry(bucket_of(index, fingerprint), fingerprint, sub(id, RANDOM_BYTES + 1))
+        refused[#refused + 1] = fingerprint
       end
     end
     answers[#answers + 1] = answer
+  end
+  if #refused > 0 then
+    ensure_secret({prefix .. 'secret:erasure'}, {args[3], args[4]})
+    add_tombstones(prefix, refused, expires)
+  end
+  if journal and #erased > 0 then
+    add_to_journal(prefix, 'a', concat(erased))
   end
   return concat(answers)
 end
@@ -142,6 +177,7 @@ local function forget_participant(keys, args)
   return 1
 end
 
+register('note_erasure', note_erasure, {'allow-oom'})
 register('erase', erase, {'allow-oom'})
 register('participant_attempts', participant_attempts, {'no-writes'})
 register('forget_participant', forget_participant, {'allow-oom'})

@@ -25,8 +25,6 @@ local RUN_FIELD, RUN_LIMIT = '@RUN_FIELD@', @RUN_LIMIT@
 local UNPACK_LIMIT = 4000
 -- Numbers per struct.unpack: its stack has room for about 200.
 local NUMBERS_AT_ONCE = 128
--- Arrival number in a key's entry whose attempt was erased.
-local ERASED_ARRIVAL = '\255\255\255\255\255'
 -- How long a call without keys is recognised; clients retry for about 30 s.
 local REMEMBER_SECONDS = 60
 
