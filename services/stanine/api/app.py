@@ -44,6 +44,7 @@ from stanine.api.routes.instruments import InstrumentRoutes
 from stanine.api.routes.invitations import InvitationRoutes
 from stanine.api.routes.probes import ProbeRoutes
 from stanine.api.routes.queues import QueueRoutes
+from stanine.api.routes.rescoring import RescoringRoutes
 from stanine.api.routes.results import ResultRoutes
 from stanine.api.routes.scales import ScaleRoutes
 from stanine.api.routes.sessions import SessionRoutes
@@ -60,7 +61,7 @@ from stanine.broker.connection.clients import connect, connect_async, pool_use
 from stanine.broker.connection.errors import ServerProblem
 from stanine.broker.entry import head
 from stanine.broker.keys import queue_keys
-from stanine.messages import BUILD_INDEX, SCORE_ATTEMPTS, MessageRoute, Outbox
+from stanine.messages import BUILD_INDEX, RESCORE, SCORE_ATTEMPTS, MessageRoute, Outbox
 from stanine.runtime.loops import Loops
 from stanine.store import settings as configuration
 from stanine.store.attempts import Attempts
@@ -73,6 +74,7 @@ from stanine.store.invitations import Invitations
 from stanine.store.keys import Keys
 from stanine.store.lists import ResultLists
 from stanine.store.reading import AttemptRecords
+from stanine.store.rescoring import RescoringRequests
 from stanine.store.secret import TokenSecrets
 from stanine.store.sessions import Sessions
 from stanine.store.waiting import ResultWaiter
@@ -191,6 +193,11 @@ class Api:
             ).routes(),
             *ResultRoutes(
                 self._reader, scorings, ExplanationPresenter(instruments), checker
+            ).routes(),
+            *RescoringRoutes(
+                RescoringRequests(self._client, writer, self._keys, _outbox(self._keys, RESCORE)),
+                checker,
+                intake,
             ).routes(),
             *SessionRoutes(
                 opening, desk, invitations, self._reader, scorings, tokens, live

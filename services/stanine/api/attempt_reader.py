@@ -24,6 +24,7 @@ from stanine.store.index import IndexView
 from stanine.store.lists import ResultLists, StoredResultPage
 from stanine.store.reading import AttemptRecords
 from stanine.store.records import StoredAttempt, StoredResult, read_id
+from stanine.store.result_history import ReplacedResult
 from stanine.store.waiting import ResultWaiter
 from stanine.telemetry.logs import get_log
 
@@ -124,6 +125,17 @@ class AttemptReader:
 
         view, found = await self._consistent(look, lambda pair: [] if pair is None else [pair])
         return None if found is None else Found(view, _entry_of(view, found[0]), *found)
+
+    async def history(self, request: Request) -> tuple[Found, tuple[ReplacedResult, ...]]:
+        """Return the attempt of a path and its earlier results, oldest first. Raises as `find`."""
+        found = await self.find(request)
+        view, read = await self._index.consistent(
+            lambda view: within(self._attempts.read_all(found.attempt.id, view.view))
+        )
+        if read is None:
+            raise NotFound("Attempt", request.parameters["id"])
+        attempt, result, earlier = read
+        return Found(view, _entry_of(view, attempt), attempt, result), earlier
 
     async def of_instrument(self, name: str, after: Cursor | SealedCursor, limit: int) -> Listed:
         """Read a page of an instrument's results.

@@ -308,8 +308,14 @@ class ResultBody(_Body, frozen=True):
     language: str | UnsetType = UNSET
     #: The revision whose scoring was applied.
     scoring_revision: int | UnsetType = UNSET
+    #: Digest of that revision's document.
+    scoring_digest: str | UnsetType = UNSET
     #: The engine version.
     engine: int | UnsetType = UNSET
+    #: How many earlier results this one replaced, one after the other; absent: none.
+    replaced: int | UnsetType = UNSET
+    #: When this earlier result was replaced; absent: it is the current one.
+    replaced_at: str | UnsetType = UNSET
     scales: dict[str, ScaleResult] | UnsetType = UNSET
     #: The highest of several scales, by the instrument's profiles.
     profiles: dict[str, ProfileResult] | UnsetType = UNSET

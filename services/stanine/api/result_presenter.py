@@ -43,13 +43,15 @@ class ResultPresenter:
         access: str | None = None,
         repeated: bool = False,
         with_quality: bool = False,
+        replaced_at: int | None = None,
     ) -> ResultBody:
         """Return the body of a result; `entry` is the attempt's index entry in `view`.
 
-        `access`: the token to include; `repeated`: the key already had this attempt.
+        `access`: the token to include; `repeated`: the key already had this attempt; `replaced_at`: of an earlier
+        result.
         """
         failed = result.failure
-        scored = None
+        scored, scored_by = None, None
         if failed is None:
             scored_by = (
                 entry
@@ -71,7 +73,10 @@ class ResultPresenter:
             participant=given(attempt.participant),
             language=given(attempt.language),
             scoring_revision=result.scoring_revision if failed is None else UNSET,
+            scoring_digest=given(None if scored_by is None else scored_by.digest),
             engine=result.engine,
+            replaced=result.replaced or UNSET,
+            replaced_at=UNSET if replaced_at is None else iso(replaced_at),
             scales=given(None if scored is None else scored.scales),
             profiles=given((scored.profiles if scored is not None else {}) or None),
             reason=given(failed),

@@ -181,6 +181,10 @@ class TokenConflictError(PermanentApiError):
     """The token was already used for another operation."""
 
 
+class RescoringRunningError(PermanentApiError):
+    """The instrument is being scored again; its state has the progress."""
+
+
 class SessionConflictError(PermanentApiError):
     """A save of the session is not newer than the last one.
 
@@ -303,6 +307,7 @@ CLASSES: dict[str, type[ApiError]] = {
     "too-slow": TooSlowError,
     "key-conflict": KeyConflictError,
     "token-conflict": TokenConflictError,
+    "rescoring-running": RescoringRunningError,
     "session-conflict": SessionConflictError,
     "session-closed": SessionClosedError,
     "managed": ManagedError,

@@ -2,12 +2,13 @@
 
 from collections import deque
 from collections.abc import Callable
+from hashlib import blake2b
 from typing import Generic, Literal, TypeVar
 
 from stanine.client.errors import HistoryChangedError
 from stanine.client.flow import Flow, RequestContext, exchange, log
 from stanine.client.messages import ApiCall
-from stanine.client.records import Page
+from stanine.client.records import AttemptResult, Page
 
 Item = TypeVar("Item")
 
@@ -16,6 +17,15 @@ OnHistoryChange = Literal["raise", "continue"]
 
 #: Bytes of the longest id, that of an attempt. A list may have millions of results, so ids are stored packed.
 _ID_BYTES = 16
+
+
+def result_id(result: AttemptResult) -> str:
+    """Identify a result, for `ListReader`: its attempt, and which of a re-scored attempt's results it is."""
+    if not result.replaced:
+        return result.attempt
+    return blake2b(
+        f"{result.attempt} {result.replaced}".encode(), digest_size=_ID_BYTES
+    ).hexdigest()
 
 
 class ListReader(Generic[Item]):

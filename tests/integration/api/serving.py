@@ -25,10 +25,12 @@ from stanine.domain.scoring.result import ENGINE_VERSION
 from stanine.index_watcher.index_builder import IndexBuilder
 from stanine.messages import SCORE_ATTEMPTS, Outbox
 from stanine.result_watcher.batch_scorer import BatchScorer, Tally
+from stanine.result_watcher.rescorer import Rescorer
 from stanine.store import load_library
 from stanine.store.index import Index
 from stanine.store.instruments import InstrumentHistory
 from stanine.store.keys import Keys
+from stanine.store.rescoring import Rescorings
 from stanine.store.results import Results
 
 #: A key with all scopes, one key per scope, and one that reaches only the instruments `a-…`.
@@ -142,7 +144,10 @@ class Serving:
             Index(self.redis, library, self.keys),
         )
         self._builder = IndexBuilder(history, index, ENGINE_VERSION)
-        self._scorer = BatchScorer(Results(self.redis, library, self.keys, outbox), index, history)
+        results = Results(self.redis, library, self.keys, outbox)
+        self._scorer = BatchScorer(results, index, history)
+        self.rescorings = Rescorings(self.redis, library, self.keys, outbox)
+        self._rescorer = Rescorer(self.rescorings, results, history)
 
     def http(self, key: str | None = ADMIN) -> httpx.Client:
         """Return a client with a key."""
@@ -204,6 +209,11 @@ class Serving:
         return self._scorer.score(
             b"".join(bytes.fromhex(receipt["attempt"]) for receipt in receipts)
         )
+
+    def rescore(self) -> None:
+        """Do the steps of all re-scorings, like the resultWatcher."""
+        while running := self.rescorings.running():
+            self._rescorer.do(running[0].step)
 
     def drain(self) -> None:
         """Drain, like SIGTERM."""

@@ -88,6 +88,19 @@ MATRIX: dict[tuple[str, str], Row] = {
     ("GET", "/v1/attempts/{id}/result/explanation"): Row(
         "/v1/attempts/{attempt}/result/explanation", "attempt", "results:read", 200
     ),
+    ("GET", "/v1/attempts/{id}/result/history"): Row(
+        "/v1/attempts/{attempt}/result/history", "attempt", "results:read", 200
+    ),
+    ("POST", "/v1/instruments/{name}:rescore"): Row(
+        "/v1/instruments/a-mood:rescore",
+        "instrument",
+        "instruments:write",
+        202,
+        {"json": {"dryRun": True, "token": "matrix"}},
+    ),
+    ("GET", "/v1/instruments/{name}/rescoring"): Row(
+        "/v1/instruments/a-mood/rescoring", "instrument", "instruments:write", 200
+    ),
     ("GET", "/v1/participants/{id}/results"): Row(
         "/v1/participants/p-1/results", "person", "results:read", 200
     ),
@@ -184,6 +197,8 @@ def world(valkey: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         )
         hidden = api.submit("b-mood", answers={"i1": 1}, participant="p-1")
         api.score(mine, another, hidden)
+        rescoring = MATRIX["POST", "/v1/instruments/{name}:rescore"]
+        assert api.http().post(rescoring.address, **rescoring.content).status_code == 202
         assert api.http("revoked").get("/v1/instruments").status_code == 200
         write_keys(path, *entries)
         began = time.monotonic()

@@ -25,6 +25,8 @@ def test_a_result_is_pending_then_scored(mood: Serving) -> None:
     assert scored.status_code == 200
     body = scored.json()
     assert body.pop("submittedAt").endswith("Z")
+    document = mood.http().get("/v1/instruments/a-mood")
+    assert document.headers["etag"] == f'"{body.pop("scoringDigest")}"'
     assert body == {
         "attempt": receipt["attempt"], "instrument": "a-mood", "revision": 1, "form": 1, "scoringRevision": 1, "engine": ENGINE_VERSION,
         "state": "Scored", "key": "k", "participant": "p-1",

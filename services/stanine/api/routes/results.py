@@ -4,6 +4,7 @@ from stanine.api.attempt_reader import AttemptReader, Found
 from stanine.api.bodies import ExplanationBody, Pending, ResultBody, ResultPage
 from stanine.api.explanation_presenter import ExplanationPresenter
 from stanine.api.intake.validation import Checker
+from stanine.api.rescoring_bodies import ResultHistoryBody
 from stanine.api.result_presenter import ResultPresenter
 from stanine.api.web.auth import Scope
 from stanine.api.web.dispatch import json_answer
@@ -54,6 +55,17 @@ class ResultRoutes:
         if found.result is None:
             return _pending(found)
         return json_answer(await self._explanations.body(found, request.caller))
+
+    async def history(self, request: Request) -> Answer:
+        """Return the earlier results of an attempt."""
+        found, earlier = await self._reader.history(request)
+        bodies = [
+            await self._scorings.body(
+                found.view, found.entry, found.attempt, each.result, replaced_at=each.replaced_at
+            )
+            for each in earlier
+        ]
+        return json_answer(ResultHistoryBody(found.attempt.id.hex(), bodies))
 
     async def of_instrument(self, request: Request) -> Answer:
         """Return a page of an instrument's results."""
@@ -129,10 +141,21 @@ class ResultRoutes:
             ),
             Route(
                 method="GET",
+                path="/v1/attempts/{id}/result/history",
+                handler=self.history,
+                name="readResultHistory",
+                summary="Read the results of an attempt that a re-scoring replaced, oldest first",
+                tag="results",
+                scope=Scope.RESULTS_READ,
+                answers={200: Content({"application/json": ResultHistoryBody})},
+                problems=(NOT_INDEXED,),
+            ),
+            Route(
+                method="GET",
                 path="/v1/instruments/{name}/results",
                 handler=self.of_instrument,
                 name="listResults",
-                summary="List an instrument's results in commit order; polling from `next` returns each result once",
+                summary="List an instrument's results in commit order; polling from `next` returns each result once, also new ones",
                 tag="results",
                 scope=Scope.RESULTS_READ,
                 query=(LIMIT, AFTER_CURSOR, INCLUDE),

@@ -14,6 +14,7 @@ from stanine.api.people.session_bodies import (
     SessionOrder,
     SessionSave,
 )
+from stanine.api.rescoring_bodies import RescoringOrder
 from stanine.domain.instruments.instrument import Instrument
 
 _ATTEMPT = "019ac3b8e0f77c41a5d2b7f3c1e90a64"
@@ -55,6 +56,7 @@ EXAMPLES: Mapping[type, Any] = {
         "scoringRevision": 1,
         "engine": 1,
     },
+    RescoringOrder: {"dryRun": True, "token": "corrected-key-2026-11-29"},
     FormBody: {
         "name": "mood",
         "revision": 1,

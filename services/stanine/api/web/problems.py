@@ -48,6 +48,7 @@ METHOD_NOT_ALLOWED = Kind("method-not-allowed", 405, "This address does not take
 TOO_SLOW = Kind("too-slow", 408, "The body did not arrive in time")
 KEY_CONFLICT = Kind("key-conflict", 409, "Idempotency key already used for a different attempt")
 TOKEN_CONFLICT = Kind("token-conflict", 409, "The token stands for another order")
+RESCORING_RUNNING = Kind("rescoring-running", 409, "A re-scoring has not finished")
 SESSION_CONFLICT = Kind("session-conflict", 409, "The session was saved meanwhile")
 SESSION_CLOSED = Kind("session-closed", 409, "The session takes no more answers")
 MANAGED = Kind("managed", 409, "A custom resource manages this")
@@ -80,7 +81,7 @@ UNAVAILABLE = Kind(
 
 KINDS = (
     MALFORMED_REQUEST, UNAUTHENTICATED, MISSING_SCOPE, NOT_FOUND, METHOD_NOT_ALLOWED, TOO_SLOW, KEY_CONFLICT, TOKEN_CONFLICT,
-    SESSION_CONFLICT, SESSION_CLOSED, MANAGED, CONFIG_CONFLICT, HISTORY_CHANGED, INVITATION_ENDED, ERASED,
+    RESCORING_RUNNING, SESSION_CONFLICT, SESSION_CLOSED, MANAGED, CONFIG_CONFLICT, HISTORY_CHANGED, INVITATION_ENDED, ERASED,
     PRECONDITION_FAILED, TOO_LARGE, UNSUPPORTED_CONTENT, INVALID_DOCUMENT, INVALID_ATTEMPT, INVALID_REQUEST,
     INTERNAL, NOT_READY, NOT_INDEXED, FULL, DRAINING, UNAVAILABLE,
 )  # fmt: skip

@@ -13,6 +13,7 @@ from stanine.client.records import (
     InstrumentInfo,
     InstrumentText,
     Publication,
+    RescoringInfo,
     ScalesInfo,
 )
 
@@ -49,6 +50,19 @@ class AsyncInstrumentsResource(AsyncResource):
     ) -> ScalesInfo:
         """Return what scores can be and mean: titles, ranges, bands; in `language` as far as it has such texts."""
         return await self._client.call(instruments.scales(name, revision, language))
+
+    async def rescore(
+        self, name: str, *, dry_run: bool = False, token: str | None = None
+    ) -> RescoringInfo:
+        """Start to score all attempts again; `dry_run`: only report what would change.
+
+        `token`: a repeated call with it starts nothing. Follow it with `rescoring`.
+        """
+        return await self._client.call(instruments.rescore(name, dry_run=dry_run, token=token))
+
+    async def rescoring(self, name: str) -> RescoringInfo:
+        """Return the state and the report of the last re-scoring."""
+        return await self._client.call(instruments.rescoring(name))
 
     async def publish(
         self,

@@ -3,10 +3,11 @@
 from stanine.client import waiting
 from stanine.client.async_resources.base import AsyncListing, AsyncResource
 from stanine.client.calls import results
-from stanine.client.listing import ListReader, OnHistoryChange
+from stanine.client.listing import ListReader, OnHistoryChange, result_id
 from stanine.client.records import (
     AttemptResult,
     ResultExplanation,
+    ResultHistoryInfo,
 )
 
 
@@ -38,6 +39,10 @@ class AsyncResultsResource(AsyncResource):
         """Return how an attempt's scores were computed, step by step; None: it is not scored yet."""
         return await self._client.call(results.explanation(attempt))
 
+    async def history(self, attempt: str) -> ResultHistoryInfo:
+        """Return the results of an attempt that a re-scoring replaced, oldest first."""
+        return await self._client.call(results.history(attempt))
+
     def list(
         self,
         instrument: str,
@@ -54,7 +59,7 @@ class AsyncResultsResource(AsyncResource):
             lambda at: results.of_instrument(instrument, at, page_size, quality=quality),
             after,
             on_history_change,
-            _attempt_of,
+            result_id,
         )
         return AsyncListing(self._client, reader)
 
@@ -77,10 +82,6 @@ class AsyncResultsResource(AsyncResource):
             lambda at: results.of_participant(participant, at, page_size, quality=quality),
             after,
             on_history_change,
-            _attempt_of,
+            result_id,
         )
         return AsyncListing(self._client, reader)
-
-
-def _attempt_of(result: AttemptResult) -> str:
-    return result.attempt

@@ -1,5 +1,6 @@
 """Calls that publish and read instruments. Used by the resource `instruments`."""
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -7,13 +8,14 @@ from typing import Any
 import msgspec
 
 from stanine.client.errors import UnexpectedAnswerError
-from stanine.client.messages import JSON, ApiCall, Reply, call, query, reader
+from stanine.client.messages import JSON, ApiCall, Reply, call, json_call, query, reader
 from stanine.client.records import (
     FormInfo,
     InstrumentInfo,
     InstrumentText,
     Page,
     Publication,
+    RescoringInfo,
     ScalesInfo,
 )
 
@@ -108,6 +110,22 @@ def scales(name: str, revision: int | None, language: str | None) -> ApiCall[Sca
         {"name": name},
         query=query(revision=revision, language=language),
     )
+
+
+def rescore(name: str, *, dry_run: bool, token: str | None) -> ApiCall[RescoringInfo]:
+    """Score all attempts again, idempotently."""
+    return json_call(
+        "POST",
+        "/v1/instruments/{name}:rescore",
+        reader(RescoringInfo),
+        {"name": name},
+        body={"dryRun": dry_run, "token": token or uuid.uuid4().hex},
+    )
+
+
+def rescoring(name: str) -> ApiCall[RescoringInfo]:
+    """Read the last re-scoring."""
+    return call("GET", "/v1/instruments/{name}/rescoring", reader(RescoringInfo), {"name": name})
 
 
 def page(after: str, limit: int) -> ApiCall[Page[InstrumentInfo]]:

@@ -1,7 +1,7 @@
 """Calls that read results: of one attempt, of an instrument, of a participant. Used by the resource `results` and by `waiting`."""
 
 from stanine.client.messages import ApiCall, Reply, call, query, reader
-from stanine.client.records import AttemptResult, Page, ResultExplanation
+from stanine.client.records import AttemptResult, Page, ResultExplanation, ResultHistoryInfo
 
 #: Results per page: the API's maximum.
 PAGE = 1_000
@@ -37,6 +37,13 @@ def explanation(attempt: str) -> ApiCall[ResultExplanation | None]:
         return None if reply.status == 202 else _read_explanation(reply)
 
     return call("GET", "/v1/attempts/{id}/result/explanation", decode, {"id": attempt})
+
+
+def history(attempt: str) -> ApiCall[ResultHistoryInfo]:
+    """Read the earlier results of an attempt."""
+    return call(
+        "GET", "/v1/attempts/{id}/result/history", reader(ResultHistoryInfo), {"id": attempt}
+    )
 
 
 def of_instrument(

@@ -71,9 +71,17 @@ from stanine.client.records.operating import (
     SettingInfo,
     TokensRotated,
 )
+from stanine.client.records.rescoring import (
+    FormScoringInfo,
+    RescoringInfo,
+    RescoringReportInfo,
+    ScaleChangeInfo,
+    ValueChangeInfo,
+)
 from stanine.client.records.results import (
     AttemptResult,
     ProfileScore,
+    ResultHistoryInfo,
     ScaleScore,
 )
 from stanine.client.records.sessions import (
@@ -118,6 +126,7 @@ __all__ = [
     "ExplainedTerm",
     "ExplainedValue",
     "FormInfo",
+    "FormScoringInfo",
     "InstrumentInfo",
     "InstrumentText",
     "InvitationInfo",
@@ -136,8 +145,12 @@ __all__ = [
     "Publication",
     "QualityInfo",
     "QueueInfo",
+    "RescoringInfo",
+    "RescoringReportInfo",
     "ResultExplanation",
+    "ResultHistoryInfo",
     "ResultsRelease",
+    "ScaleChangeInfo",
     "ScaleInfo",
     "ScaleScore",
     "ScalesInfo",
@@ -150,4 +163,5 @@ __all__ = [
     "SessionWithdrawn",
     "SettingInfo",
     "TokensRotated",
+    "ValueChangeInfo",
 ]

@@ -61,10 +61,23 @@ class AttemptResult(PersonRecord, frozen=True):
     language: str | None = None
     #: The revision whose scoring gave the scales.
     scoring_revision: int | None = None
+    #: The digest of that revision's document.
+    scoring_digest: str | None = None
     #: The engine version that computed the scales.
     engine: int | None = None
+    #: How many earlier results this one replaced, one after the other.
+    replaced: int | None = None
+    #: When this earlier result was replaced.
+    replaced_at: str | None = None
     scales: dict[str, ScaleScore] | None = None
     profiles: dict[str, ProfileScore] | None = None
     reason: str | None = None
     #: If it was asked for.
     quality: QualityInfo | None = None
+
+
+class ResultHistoryInfo(PersonRecord, frozen=True):
+    """The earlier results of an attempt, oldest first."""
+
+    attempt: str
+    items: list[AttemptResult]

@@ -12,6 +12,7 @@ from stanine.client.records import (
     InstrumentInfo,
     InstrumentText,
     Publication,
+    RescoringInfo,
     ScalesInfo,
 )
 from stanine.client.sync_resources.base import Listing, SyncResource
@@ -49,6 +50,19 @@ class InstrumentsResource(SyncResource):
     ) -> ScalesInfo:
         """Return what scores can be and mean: titles, ranges, bands; in `language` as far as it has such texts."""
         return self._client.call(instruments.scales(name, revision, language))
+
+    def rescore(
+        self, name: str, *, dry_run: bool = False, token: str | None = None
+    ) -> RescoringInfo:
+        """Start to score all attempts again; `dry_run`: only report what would change.
+
+        `token`: a repeated call with it starts nothing. Follow it with `rescoring`.
+        """
+        return self._client.call(instruments.rescore(name, dry_run=dry_run, token=token))
+
+    def rescoring(self, name: str) -> RescoringInfo:
+        """Return the state and the report of the last re-scoring."""
+        return self._client.call(instruments.rescoring(name))
 
     def publish(
         self,

@@ -2,10 +2,11 @@
 
 from stanine.client import waiting
 from stanine.client.calls import results
-from stanine.client.listing import ListReader, OnHistoryChange
+from stanine.client.listing import ListReader, OnHistoryChange, result_id
 from stanine.client.records import (
     AttemptResult,
     ResultExplanation,
+    ResultHistoryInfo,
 )
 from stanine.client.sync_resources.base import Listing, SyncResource
 
@@ -37,6 +38,10 @@ class ResultsResource(SyncResource):
         """
         return self._client.call(results.explanation(attempt))
 
+    def history(self, attempt: str) -> ResultHistoryInfo:
+        """Return the results of an attempt that a re-scoring replaced, oldest first."""
+        return self._client.call(results.history(attempt))
+
     def list(
         self,
         instrument: str,
@@ -57,7 +62,7 @@ class ResultsResource(SyncResource):
             lambda at: results.of_instrument(instrument, at, page_size, quality=quality),
             after,
             on_history_change,
-            _attempt_of,
+            result_id,
         )
         return Listing(self._client, reader)
 
@@ -80,10 +85,6 @@ class ResultsResource(SyncResource):
             lambda at: results.of_participant(participant, at, page_size, quality=quality),
             after,
             on_history_change,
-            _attempt_of,
+            result_id,
         )
         return Listing(self._client, reader)
-
-
-def _attempt_of(result: AttemptResult) -> str:
-    return result.attempt
