@@ -32,8 +32,8 @@ CONNECTIONS = 32
 CREDENTIALS_FRESH = 60.0
 #: User agent and field manager of all requests.
 FIELD_MANAGER = "stanine-operator"
-#: Content types of patches: JSON merge patch, and server-side apply.
-MERGE_PATCH, APPLY_PATCH = "application/merge-patch+json", "application/apply-patch+yaml"
+#: Content type of JSON merge patches.
+MERGE_PATCH = "application/merge-patch+json"
 
 _JSON = "application/json"
 _TIMEOUT = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT, sock_connect=CONNECT_TIMEOUT)

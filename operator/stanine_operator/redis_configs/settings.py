@@ -45,11 +45,6 @@ class DeclaredSettings(msgspec.Struct, frozen=True):
     pin: int | None = None
     handled_pin: int | None = None
 
-    @property
-    def owns_values(self) -> bool:
-        """Return whether only this resource may change the values."""
-        return self.values is not None or self.pin is not None
-
 
 class ReleaseOwnership(msgspec.Struct, frozen=True):
     """Give up ownership of the values."""

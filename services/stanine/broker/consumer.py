@@ -10,12 +10,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dramatiq
 from dramatiq.errors import BrokerConnectionError
 
+from stanine.broker import deliveries
 from stanine.broker.batch import BatchLimits, BatchPart, merge, merge_entries
+from stanine.broker.consumer_needs import BrokerOfConsumers
 from stanine.broker.entry import Entry, Fields, is_tick, read_entry
 from stanine.broker.fetching import Fetching
 from stanine.broker.lease import ConsumerLease
@@ -24,9 +26,6 @@ from stanine.broker.proxy import StreamProxy
 from stanine.broker.queue import Rejection
 from stanine.broker.reader import QUEUE_DELETED, Reader
 from stanine.broker.retries import REDIS_ERRORS, Backoff, connection_error
-
-if TYPE_CHECKING:
-    from stanine.broker.streams import StreamsBroker
 
 #: Own pending entries fetched per call during reconciliation.
 PENDING_PAGE = 500
@@ -49,7 +48,7 @@ class StreamsConsumer(dramatiq.Consumer):
     """Delivers the messages of one queue to one Worker."""
 
     def __init__(
-        self, broker: "StreamsBroker", lease: ConsumerLease, prefetch: int, timeout_ms: int
+        self, broker: BrokerOfConsumers, lease: ConsumerLease, prefetch: int, timeout_ms: int
     ) -> None:
         self._broker = broker
         self._client = broker.client
@@ -153,7 +152,7 @@ class StreamsConsumer(dramatiq.Consumer):
                 proxy = self._deliver(self._poison_candidates.popleft(), poison_candidate=True)
             elif self._work:
                 item = self._work.popleft()
-                if _times_delivered(item) >= POISON_DELIVERIES:
+                if deliveries.times_delivered(item) >= POISON_DELIVERIES:
                     self._poison_candidates.append(item)
                     continue
                 proxy = self._deliver(item, poison_candidate=False)
@@ -186,8 +185,8 @@ class StreamsConsumer(dramatiq.Consumer):
             self._dead_letter(opened.entry.id, opened.entry.delivery, opened.reason, opened.actor)
             return None
         opened.poison_candidate = poison_candidate
-        opened.crashed = _crashed(item)
-        counted = [pair for pair in _counts(item) if pair[0] in lease.adopted]
+        opened.crashed = deliveries.crashed_of(item)
+        counted = [pair for pair in deliveries.counts_of(item) if pair[0] in lease.adopted]
         if counted:
             if not self._queue.start(self._client, lease.name, counted):
                 lease.mark_lost()
@@ -217,15 +216,15 @@ class StreamsConsumer(dramatiq.Consumer):
         earlier = [
             (entry_id, item.delivery - 1)
             for item in fetched
-            if not _crashed(item)
-            for entry_id in _ids(item)
+            if not deliveries.crashed_of(item)
+            for entry_id in deliveries.ids_of(item)
         ]
         if earlier and not self._lease.lost:
             self._queue.release(self._client, self._lease.name, earlier)
             self._lease.mark_started(entry_id for entry_id, _ in earlier)
         self._work.clear()
         self._poison_candidates.clear()
-        if any(_crashed(item) for item in fetched):
+        if any(deliveries.crashed_of(item) for item in fetched):
             self._lease.request_reconciliation()
 
     # fetching
@@ -393,20 +392,3 @@ class StreamsConsumer(dramatiq.Consumer):
         if problem.permanent and lease.worker is None:
             raise connection_error(error) from error
         self._resting_until = time.monotonic() + pause
-
-
-def _ids(item: "BatchPart | Entry") -> list[bytes]:
-    return item.entry_ids if isinstance(item, BatchPart) else [item.id]
-
-
-def _counts(item: "BatchPart | Entry") -> list[tuple[bytes, int]]:
-    return item.handed if isinstance(item, BatchPart) else [(item.id, item.handed)]
-
-
-def _crashed(item: "BatchPart | Entry") -> list[tuple[bytes, int]]:
-    """Return (entry id, deliveries with this one) of entries taken over from dead consumers."""
-    return [pair for pair in _counts(item) if pair[1] > 1]
-
-
-def _times_delivered(item: "BatchPart | Entry") -> int:
-    return max((times for _, times in _counts(item)), default=1)

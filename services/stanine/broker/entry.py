@@ -13,7 +13,7 @@ An entry with `w` and no head is a tick: the next delayed message is due earlier
 import json
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from stanine.broker.dedupe import Dedupe
@@ -36,15 +36,6 @@ class NewEntry:
     trace: bytes
     #: Deduplication of the message; None if it has none.
     dedupe: "Dedupe | None" = None
-
-    def stream_fields(self) -> dict[Any, Any]:
-        """Return the fields for XADD."""
-        fields = {"h": self.head}
-        if self.ids:
-            fields["i"] = self.ids
-        if self.trace:
-            fields["t"] = self.trace
-        return fields
 
 
 @dataclass(frozen=True)

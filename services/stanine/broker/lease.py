@@ -9,8 +9,8 @@ import secrets
 import socket
 import threading
 from collections.abc import Iterable
+from typing import Protocol
 
-from stanine.broker.proxy import StreamProxy
 from stanine.broker.queue import Queue
 from stanine.broker.settings import QueueSettings
 from stanine.broker.state import QueueState
@@ -19,6 +19,13 @@ from stanine.broker.state import QueueState
 def consumer_name() -> str:
     """Return a unique consumer name: host and process id for people, plus a random suffix."""
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(6)}"
+
+
+class InFlight(Protocol):
+    """A message in flight, as far as a lease must know it (proxy.py)."""
+
+    entry_ids: list[bytes]
+    poison_candidate: bool
 
 
 class ConsumerLease:
@@ -44,7 +51,7 @@ class ConsumerLease:
         self.adopted: set[bytes] = set()
         #: Monotonic seconds until which dead consumers' entries are reserved for idle threads; None if there are none.
         self.orphans_until: float | None = None
-        self._in_flight: dict[int, StreamProxy] = {}
+        self._in_flight: dict[int, InFlight] = {}
 
     @property
     def outstanding(self) -> int:
@@ -63,12 +70,12 @@ class ConsumerLease:
                 self.state = state
                 self.changed.notify_all()
 
-    def add_in_flight(self, proxy: StreamProxy) -> None:
+    def add_in_flight(self, proxy: InFlight) -> None:
         """Record a message as in flight."""
         with self.changed:
             self._in_flight[id(proxy)] = proxy
 
-    def remove_in_flight(self, proxy: StreamProxy) -> None:
+    def remove_in_flight(self, proxy: InFlight) -> None:
         """Record a message as settled."""
         with self.changed:
             self._in_flight.pop(id(proxy), None)

@@ -3,7 +3,7 @@
 Batch options, shutdown, and skipping of messages that were taken over.
 """
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Protocol, cast
 
 import dramatiq
 from dramatiq.middleware import Middleware, SkipMessage
@@ -13,8 +13,15 @@ from stanine.broker.dedupe import MODE, PERIOD
 from stanine.broker.proxy import StreamProxy
 from stanine.broker.state import working
 
-if TYPE_CHECKING:
-    from stanine.broker.streams import StreamsBroker
+
+class BrokerOfWorkers(Protocol):
+    """The part of StreamsBroker that follows its Workers."""
+
+    workers: list[dramatiq.Worker]
+
+    def stop_consumers(self, worker: object) -> None: ...  # noqa: D102 - see streams.py
+
+    def leave_queues(self, worker: object) -> None: ...  # noqa: D102 - likewise
 
 
 class Streams(Middleware):
@@ -60,12 +67,12 @@ class Streams(Middleware):
 
     def before_worker_boot(self, broker: "dramatiq.Broker", worker: "dramatiq.Worker") -> None:
         """Register the Worker before its consumers are created."""
-        cast("StreamsBroker", broker).workers.append(worker)
+        cast("BrokerOfWorkers", broker).workers.append(worker)
 
     def before_worker_shutdown(self, broker: "dramatiq.Broker", worker: "dramatiq.Worker") -> None:
         """Stop fetching for this Worker; the process may have another."""
-        cast("StreamsBroker", broker).stop_consumers(worker)
+        cast("BrokerOfWorkers", broker).stop_consumers(worker)
 
     def after_worker_shutdown(self, broker: "dramatiq.Broker", worker: "dramatiq.Worker") -> None:
         """End the Worker's leases, so that unfinished messages can be taken over immediately."""
-        cast("StreamsBroker", broker).leave_queues(worker)
+        cast("BrokerOfWorkers", broker).leave_queues(worker)

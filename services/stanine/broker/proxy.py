@@ -4,13 +4,12 @@ They are kept on the proxy, not on the consumer: after a lost connection the Wor
 settles messages of the old one.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dramatiq
 
-if TYPE_CHECKING:
-    from stanine.broker.entry import Entry
-    from stanine.broker.lease import ConsumerLease
+from stanine.broker.entry import Entry
+from stanine.broker.lease import ConsumerLease
 
 
 class StreamProxy(dramatiq.MessageProxy):
@@ -19,10 +18,10 @@ class StreamProxy(dramatiq.MessageProxy):
     def __init__(
         self,
         message: "dramatiq.Message[Any]",
-        lease: "ConsumerLease",
+        lease: ConsumerLease,
         entry_ids: list[bytes],
         delivery: int,
-        entry: "Entry | None",
+        entry: Entry | None,
     ) -> None:
         super().__init__(message)
         self.lease = lease

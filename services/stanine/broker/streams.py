@@ -240,12 +240,11 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
         return ConsumerLease(lost.queue, self.defaults, lost.worker)
 
     def consumer_closed(
-        self, consumer: StreamsConsumer, lease: ConsumerLease, *, stopping: bool
+        self, consumer: dramatiq.Consumer, lease: ConsumerLease, *, stopping: bool
     ) -> None:
         """Remove a consumer; unless the Worker shuts down, its lease is kept for the next one."""
         with self._lock:
-            if consumer in self._consumers:
-                self._consumers.remove(consumer)
+            self._consumers = [each for each in self._consumers if each is not consumer]
             if not stopping and not lease.lost:
                 self._idle[lease.worker, lease.queue.name] = lease
 

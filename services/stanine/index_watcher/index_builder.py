@@ -46,10 +46,6 @@ class IndexBuilder:
                 self._drop_strays()  # removed during the build: its new entries would be served until the next sweep
         return built
 
-    def build_all(self) -> Built:
-        """Build all entries of all instruments."""
-        return self.build(self._instruments.names())
-
     def repair(self) -> Built:
         """Build missing, stale and corrupt entries, and drop entries without a form.
 

@@ -21,11 +21,13 @@ from typing import Any
 import yaml
 from tests.integration.kube_client import BlockingClient
 
-from stanine_operator.kubernetes.client import APPLY_PATCH, MERGE_PATCH, ClusterError
+from stanine_operator.kubernetes.client import MERGE_PATCH, ClusterError
 
 ROOT = Path(__file__).parents[3]
 DEFINITIONS = ROOT / "charts" / "stanine" / "crds"
 GROUP = "/apis/stanine.dev/v1alpha1"
+#: Content type of server-side apply.
+APPLY_PATCH = "application/apply-patch+yaml"
 #: API paths by kind.
 _PLACES = {
     "RedisConfig": (GROUP, "redisconfigs"),

@@ -30,7 +30,7 @@ FOREIGN = "1 0123456789abcdef"
 def index_two(store: Store, *names: str) -> None:
     for name in names:
         publish(store, document(name=name))
-    builder(store).build_all()
+    builder(store).build(store.history.names())
 
 
 def test_a_result_of_an_attempt_with_another_id_is_not_committed(store: Store) -> None:
@@ -165,7 +165,7 @@ def test_an_entry_of_a_foreign_document_is_rejected_and_replaced(
     store: Store,
 ) -> None:
     lost = publish(store, document("lost"))
-    builder(store).build_all()
+    builder(store).build(store.history.names())
     entry = store.index.read("gad-7", 1)
     assert entry is not None
     store.client.flushdb()

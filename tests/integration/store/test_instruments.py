@@ -139,7 +139,7 @@ def test_rebuilding_changes_nothing(store: Store) -> None:
     publish(store, document())
     builder(store).build(["gad-7"])
     change = store.client.get(store.keys.index_change)
-    assert builder(store).build_all().unchanged == 1
+    assert builder(store).build(store.history.names()).unchanged == 1
     assert store.client.get(store.keys.index_change) == change
 
 
@@ -159,7 +159,7 @@ def test_an_older_entry_never_replaces_a_newer_one(store: Store) -> None:
 def test_a_deleted_index_is_rebuilt_byte_for_byte(store: Store) -> None:
     publish(store, document("A"))
     publish(store, document("B", name="other"))
-    builder(store).build_all()
+    builder(store).build(store.history.names())
     before = store.client.hgetall(store.keys.index)
     store.client.delete(store.keys.index, store.keys.index_changes)
     assert builder(store).repair().built == 2
@@ -176,7 +176,7 @@ def test_a_deleted_index_is_rebuilt_byte_for_byte(store: Store) -> None:
 )
 def test_a_corrupt_entry_is_replaced_regardless_of_its_header(store: Store, damage: Any) -> None:
     publish(store, document())
-    builder(store).build_all()
+    builder(store).build(store.history.names())
     good = store.index.read("gad-7", 1)
     store.client.hset(store.keys.index, "gad-7/1", damage(good))
     assert inspect(store.history, store.index, store.sweep, ENGINE_VERSION).corrupt == ("gad-7/1",)
@@ -186,7 +186,7 @@ def test_a_corrupt_entry_is_replaced_regardless_of_its_header(store: Store, dama
 
 def test_an_entry_without_form_is_removed(store: Store) -> None:
     publish(store, document())
-    builder(store).build_all()
+    builder(store).build(store.history.names())
     store.client.hset(store.keys.index, mapping={"gad-7/9": b"x", "gone/1": b"x", "": b"x"})
     builder(store).repair()
     assert store.index.fields() == ["gad-7/1"]
@@ -209,7 +209,7 @@ def test_the_cache_follows_changes_and_a_flushed_server(store: Store) -> None:
         )
         await s.index.refresh()
         assert s.index.entries.newest("gad-7") is None
-        builder(store).build_all()
+        builder(store).build(store.history.names())
         await s.index.refresh()
         assert s.index.entries.newest("gad-7") is not None
         await s.client.flushdb()
@@ -221,10 +221,10 @@ def test_the_cache_follows_changes_and_a_flushed_server(store: Store) -> None:
 
 def test_a_view_read_before_another_threads_refresh_does_not_empty_the_cache(store: Store) -> None:
     publish(store, document("A"))
-    builder(store).build_all()
+    builder(store).build(store.history.names())
     earlier = store.client.get(store.keys.index_change).decode()
     publish(store, document(name="other"))
-    builder(store).build_all()
+    builder(store).build(store.history.names())
     store.index.refresh()
     entry = store.index.entries.newest("gad-7")
     store.index.refresh(earlier)
@@ -234,7 +234,7 @@ def test_a_view_read_before_another_threads_refresh_does_not_empty_the_cache(sto
 
 def test_a_corrupt_entry_is_skipped_by_the_cache_and_reported(store: Store) -> None:
     publish(store, document())
-    builder(store).build_all()
+    builder(store).build(store.history.names())
     store.client.hset(store.keys.index, "gad-7/1", b"nonsense")
     assert store.index.refresh() == ["gad-7/1"]
     assert store.index.entries.newest("gad-7") is None

@@ -98,7 +98,7 @@ def test_hold_returns_the_state_and_takes_ownership_only_on_request(
         0,
     )
     assert publish(store, document("B")).revision == 2
-    builder(store).build_all()
+    builder(store).build(store.history.names())
     assert desk.hold("gad-7", OLD, takes=True).indexed == 2
     with pytest.raises(InstrumentManagedError):
         publish(store, document("C"))
@@ -111,7 +111,7 @@ def test_hold_returns_the_state_and_takes_ownership_only_on_request(
 def test_an_instrument_without_attempts_is_removed_completely(store: Store) -> None:
     for title, text in (("A", "one"), ("B", "one"), ("C", "two")):
         apply(store, document(title, attribute=text))
-    builder(store).build_all()
+    builder(store).build(store.history.names())
     store.index.refresh()
     assert len(store.index.entries) == 2
     assert managed(store).remove("gad-7", OLD) is Removal.REMOVED
@@ -143,7 +143,7 @@ def test_a_republished_instrument_continues_revisions_with_a_new_number(
     assert history is not None
     assert (history.number, history.newest_of_forms()) == (4, {3: 3})
     assert store.run(lambda s: s.instruments.read("gad-7", 1)) is None
-    builder(store).build_all()
+    builder(store).build(store.history.names())
     builder(store).repair()
     assert sorted(store.index.fields()) == ["gad-7/3", "other/1", "third/1"]
 
@@ -193,7 +193,7 @@ def test_an_entry_built_during_the_removal_is_removed(
 def test_caches_drop_removed_entries_only(store: Store) -> None:
     apply(store, document("A"))
     publish(store, document(name="other"))
-    builder(store).build_all()
+    builder(store).build(store.history.names())
     fields = {
         field: decode_entry(store.client.hget(store.keys.index, field))
         for field in store.index.fields()

@@ -37,7 +37,7 @@ def publish(store: Store, plain: Any = GAD_7, *, index: bool = True) -> None:
         )
     )
     if index:
-        IndexBuilder(store.history, store.index, ENGINE_VERSION).build_all()
+        IndexBuilder(store.history, store.index, ENGINE_VERSION).build(store.history.names())
 
 
 def attempt(

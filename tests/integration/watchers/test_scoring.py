@@ -113,7 +113,7 @@ def test_attempts_without_an_index_entry_wait_while_the_others_are_scored(
         scorer.score(good + later)
     assert result(store, good).kind == SCORED
     assert result(store, later) is None
-    IndexBuilder(store.history, store.index, ENGINE_VERSION).build_all()
+    IndexBuilder(store.history, store.index, ENGINE_VERSION).build(store.history.names())
     scorer.score(good + later)
     assert result(store, later).kind == SCORED
 

@@ -1,27 +1,41 @@
 """Base of the asynchronous resources, and the list that they return. Used by the other modules of this package."""
 
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Generic, TypeVar
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Generic, Protocol, TypeVar
 
+from stanine.client.flow import Flow, RequestContext
 from stanine.client.listing import ListReader
-
-if TYPE_CHECKING:
-    from stanine.client.async_client import AsyncStanine
+from stanine.client.messages import ApiCall
 
 Item = TypeVar("Item")
+T = TypeVar("T")
+
+
+class AsyncRunner(Protocol):
+    """The part of `AsyncStanine` that the resources use; it describes the methods."""
+
+    context: RequestContext
+
+    async def call(self, call: ApiCall[T]) -> T: ...  # noqa: D102 - see async_client
+
+    async def run(self, flow: Flow[T]) -> T: ...  # noqa: D102 - likewise
+
+    def run_in_order(  # noqa: D102 - likewise
+        self, flows: AsyncIterator[Flow[T]], at_once: int
+    ) -> AsyncGenerator[T, None]: ...
 
 
 class AsyncResource:
     """Methods of a client about one thing."""
 
-    def __init__(self, client: "AsyncStanine") -> None:
+    def __init__(self, client: AsyncRunner) -> None:
         self._client = client
 
 
 class AsyncListing(Generic[Item]):
     """A list read during iteration. Iterating again after its end yields items added since."""
 
-    def __init__(self, client: "AsyncStanine", reader: ListReader[Item]) -> None:
+    def __init__(self, client: AsyncRunner, reader: ListReader[Item]) -> None:
         self._client, self._reader = client, reader
 
     @property

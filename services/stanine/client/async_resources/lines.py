@@ -2,18 +2,15 @@
 
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
 from contextlib import aclosing
-from typing import TYPE_CHECKING
 
 from stanine.client import bulk
+from stanine.client.async_resources.base import AsyncRunner
 from stanine.client.calls.lines import Answer, AnyLine, BulkRoute
 from stanine.client.flow import Flow
 
-if TYPE_CHECKING:
-    from stanine.client.async_client import AsyncStanine
-
 
 async def send_lines(
-    client: "AsyncStanine",
+    client: AsyncRunner,
     route: BulkRoute[Answer],
     instrument: str,
     lines: Iterable[AnyLine] | AsyncIterable[AnyLine],

@@ -1,27 +1,39 @@
 """Base of the resources, and the list that they return. Used by the other modules of this package."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Generic, TypeVar
+from collections.abc import Generator, Iterator
+from typing import Generic, Protocol, TypeVar
 
+from stanine.client.flow import Flow, RequestContext
 from stanine.client.listing import ListReader
-
-if TYPE_CHECKING:
-    from stanine.client.sync_client import Stanine
+from stanine.client.messages import ApiCall
 
 Item = TypeVar("Item")
+T = TypeVar("T")
+
+
+class Runner(Protocol):
+    """The part of `Stanine` that the resources use; it describes the methods."""
+
+    context: RequestContext
+
+    def call(self, call: ApiCall[T]) -> T: ...  # noqa: D102 - see sync_client
+
+    def run(self, flow: Flow[T]) -> T: ...  # noqa: D102 - likewise
+
+    def run_in_order(self, flows: Iterator[Flow[T]], at_once: int) -> Generator[T, None, None]: ...  # noqa: D102 - likewise
 
 
 class SyncResource:
     """Methods of a client about one thing."""
 
-    def __init__(self, client: "Stanine") -> None:
+    def __init__(self, client: Runner) -> None:
         self._client = client
 
 
 class Listing(Generic[Item]):
     """A list read during iteration. Iterating again after its end yields items added since."""
 
-    def __init__(self, client: "Stanine", reader: ListReader[Item]) -> None:
+    def __init__(self, client: Runner, reader: ListReader[Item]) -> None:
         self._client, self._reader = client, reader
 
     @property

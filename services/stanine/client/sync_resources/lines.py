@@ -2,17 +2,14 @@
 
 from collections.abc import Generator, Iterable
 from contextlib import closing
-from typing import TYPE_CHECKING
 
 from stanine.client import bulk
 from stanine.client.calls.lines import Answer, AnyLine, BulkRoute
-
-if TYPE_CHECKING:
-    from stanine.client.sync_client import Stanine
+from stanine.client.sync_resources.base import Runner
 
 
 def send_lines(
-    client: "Stanine",
+    client: Runner,
     route: BulkRoute[Answer],
     instrument: str,
     lines: Iterable[AnyLine],
