@@ -41,7 +41,9 @@ from stanine.api.routes.config import ConfigRoutes
 from stanine.api.routes.docs import DocsRoutes
 from stanine.api.routes.erasure import ErasureRoutes
 from stanine.api.routes.instruments import InstrumentRoutes
+from stanine.api.routes.invitation_codes import InvitationCodeRoutes
 from stanine.api.routes.invitations import InvitationRoutes
+from stanine.api.routes.logins import LoginRoutes
 from stanine.api.routes.probes import ProbeRoutes
 from stanine.api.routes.queues import QueueRoutes
 from stanine.api.routes.rescoring import RescoringRoutes
@@ -53,6 +55,7 @@ from stanine.api.settings import ApiSettings
 from stanine.api.web.auth import Keyring
 from stanine.api.web.deadlines import within
 from stanine.api.web.dispatch import Dispatcher
+from stanine.api.web.login_tokens import LoginTokens
 from stanine.api.web.openapi import describe
 from stanine.api.web.problems import KINDS
 from stanine.broker import StreamsBroker
@@ -73,6 +76,7 @@ from stanine.store.instruments import Instruments
 from stanine.store.invitations import Invitations
 from stanine.store.keys import Keys
 from stanine.store.lists import ResultLists
+from stanine.store.logins import Logins
 from stanine.store.reading import AttemptRecords
 from stanine.store.rescoring import RescoringRequests
 from stanine.store.secret import TokenSecrets
@@ -168,6 +172,7 @@ class Api:
         metrics.watch_backups(lambda: self._backups.newest_at)
         metrics.watch_capacity(lambda: intake.is_full, lambda: (capacity.used, capacity.limit))
         metrics.ready.set_function(lambda: float(not self.unready()))
+        logins = LoginTokens(Logins(self._client, self._library, self._keys), keyring)
         routes = (
             *InstrumentRoutes(
                 instruments,
@@ -203,8 +208,10 @@ class Api:
                 opening, desk, invitations, self._reader, scorings, tokens, live
             ).routes(),
             *InvitationRoutes(inviting, invitations, sessions, checker, intake, metrics).routes(),
+            *InvitationCodeRoutes(inviting).routes(),
             *ErasureRoutes(erasure, self._reader, metrics).routes(),
             *TokenRoutes(token_secret, link_secret, erasure).routes(),
+            *LoginRoutes(logins).routes(),
             *ScaleRoutes(instruments, self._documents).routes(),
             *QueueRoutes(self._desk).routes(),
             *ConfigRoutes(self._config_desk).routes(),
@@ -214,6 +221,7 @@ class Api:
         self.asgi = Dispatcher(
             (*routes, *docs.routes()),
             keyring,
+            logins,
             metrics,
             tracer,
             records_spans=records_spans(provider),

@@ -16,6 +16,7 @@ from stanine.client.async_resources import (
     AsyncConfigResource,
     AsyncInstrumentsResource,
     AsyncInvitationsResource,
+    AsyncLoginsResource,
     AsyncParticipantsResource,
     AsyncQueuesResource,
     AsyncResultsResource,
@@ -71,6 +72,7 @@ class AsyncStanine:
         self.queues = AsyncQueuesResource(self)
         self.config = AsyncConfigResource(self)
         self.tokens = AsyncTokensResource(self)
+        self.logins = AsyncLoginsResource(self)
 
     def with_options(
         self,

@@ -264,7 +264,7 @@ class TooSlowError(TemporaryApiError):
 
 
 class RateLimitedError(TemporaryApiError):
-    """A proxy limits the rate of requests."""
+    """The rate is limited: by a proxy, or by the server for the logins of a key."""
 
     had_no_effect = True
 
@@ -321,6 +321,7 @@ CLASSES: dict[str, type[ApiError]] = {
     "invalid-document": InvalidDocumentError,
     "invalid-attempt": InvalidAttemptError,
     "invalid-request": InvalidRequestError,
+    "too-many-logins": RateLimitedError,
     "internal": InternalError,
     "not-ready": NotReadyError,
     "not-indexed": NotIndexedError,

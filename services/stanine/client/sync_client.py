@@ -22,6 +22,7 @@ from stanine.client.sync_resources import (
     ConfigResource,
     InstrumentsResource,
     InvitationsResource,
+    LoginsResource,
     ParticipantsResource,
     QueuesResource,
     ResultsResource,
@@ -73,6 +74,7 @@ class Stanine:
         self.queues = QueuesResource(self)
         self.config = ConfigResource(self)
         self.tokens = TokensResource(self)
+        self.logins = LoginsResource(self)
 
     def with_options(
         self,

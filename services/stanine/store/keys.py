@@ -43,6 +43,8 @@ fields.
     <namespace>:{p0}:i:<number>:<chunk>   string  ids of an instrument's invitations in order of creation, 8 bytes each
     <namespace>:{p0}:invited              hash    instrument number -> number of invitations created
     <namespace>:{p0}:o:<fingerprint>      set     a participant's sessions (`s`, id) and invitations (`v`, id)
+    <namespace>:{p0}:login:<digest>       hash    a login: SHA-256 of its API key, end; expires by itself
+    <namespace>:{p0}:logins:<owner>       zset    an API key's logins by their beginning (ms)
     <namespace>:{p0}:released             hash    instrument number -> when (ms) its results were released to participants
     <namespace>:{p0}:retention            hash    instrument number -> how many results of its list are past their retention
     <namespace>:{p0}:backups              hash    `newest`: when (ms) the newest good backup was taken; its `bytes`, `attempts`
@@ -144,6 +146,10 @@ class Keys:
     def invitation(self, invitation_id: bytes) -> str:
         """Return the key of an invitation."""
         return f"{self.partition}:v:{invitation_id.hex()}"
+
+    def login(self, token_digest: bytes) -> str:
+        """Return the key of a login."""
+        return f"{self.partition}:login:{token_digest.hex()}"
 
     def commit_log(self, number: int, chunk: int) -> str:
         """Return the key of a chunk of an instrument's commit log."""

@@ -113,6 +113,14 @@ def fill_in(url: str, client: httpx.Client) -> None:
         assert client.post(f"/v1/participants/{person}:erase").json()["sessions"] >= 1
 
 
+def log_in(url: str, client: httpx.Client) -> None:
+    """Begin, use and end a login."""
+    token = client.post("/v1/logins").json()["token"]
+    bearer = {"authorization": f"Bearer {token}"}
+    assert httpx.get(f"{url}/v1/logins/current", headers=bearer).status_code == 200
+    assert httpx.delete(f"{url}/v1/logins/current", headers=bearer).status_code == 204
+
+
 def until_at_rest(client: httpx.Client, queue: str) -> None:
     def rests() -> bool:
         stats = client.get(f"/v1/queues/{queue}").json()
@@ -162,6 +170,7 @@ def test_all_operations_succeed_and_use_every_granted_right(running: Guarded) ->
 
         # people: invited, filled in, submitted, swept, released, withdrawn, erased
         fill_in(services.url, client)
+        log_in(services.url, client)
 
         # acknowledged from a replica, which is not there, and from the disk
         admin.hset(keys.config, "durability", "Replica")

@@ -26,8 +26,8 @@ from tests.integration.api.test_access_people import PEOPLE
 from tests.integration.api.test_queues import bury
 
 #: The object of a route, which decides who reaches it: none; an instrument; an attempt; lists of instruments; a
-#: person's results; all instruments.
-Kind = Literal["public", "instrument", "attempt", "instruments", "person", "all"]
+#: person's results; all instruments; the sent key itself, of any scopes; the login of the sent token.
+Kind = Literal["public", "instrument", "attempt", "instruments", "person", "all", "key", "login"]
 
 
 class Row(NamedTuple):
@@ -128,6 +128,9 @@ MATRIX: dict[tuple[str, str], Row] = {
     ("POST", "/v1/tokens:rotate"): Row(
         "/v1/tokens:rotate", "all", "operate", 200, {"json": {"keepSeconds": 86_400}}
     ),
+    ("POST", "/v1/logins"): Row("/v1/logins", "key", None, 201),
+    ("GET", "/v1/logins/current"): Row("/v1/logins/current", "login", None, 200),
+    ("DELETE", "/v1/logins/current"): Row("/v1/logins/current", "login", None, 204),
     ("GET", "/v1/config"): Row("/v1/config", "all", "operate:read", 200),
     ("GET", "/v1/config/history"): Row("/v1/config/history", "all", "operate:read", 200),
     ("PATCH", "/v1/config"): Row(
@@ -160,17 +163,28 @@ class AccessWorld(NamedTuple):
     token: str
     other_token: str
     forged: str
+    #: Tokens of logins, by the name of their key; and those of ended logins, and of a login whose key was revoked.
+    logins: Mapping[str, str]
+    ended: tuple[str, ...]
 
     def ask(self, key: str | None, method: str, address: str, **content: Any) -> httpx.Response:
         return self.api.http(key).request(method, address, **content)
 
     def data(self) -> dict[bytes, bytes]:
-        """Return all stored data."""
+        """Return all stored data, without what expires within a minute."""
         client: Any = self.api.redis
         return {
             key: client.dump(key)
             for key in client.scan_iter(match="*" + self.api.keys.partition + "*", count=1000)
+            if b":once:" not in key
         }
+
+
+def log_in(api: Serving, key: str) -> str:
+    """Exchange a key for the token of a login."""
+    answer = api.http(key).post("/v1/logins")
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["token"])
 
 
 @pytest.fixture(scope="module")
@@ -200,13 +214,21 @@ def world(valkey: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         rescoring = MATRIX["POST", "/v1/instruments/{name}:rescore"]
         assert api.http().post(rescoring.address, **rescoring.content).status_code == 202
         assert api.http("revoked").get("/v1/instruments").status_code == 200
+        ended = (log_in(api, "revoked"), log_in(api, ADMIN), "login-" + "x" * 43)
+        api.http(ended[1]).delete("/v1/logins/current")
         write_keys(path, *entries)
         began = time.monotonic()
         while api.http("revoked").get("/v1/instruments").status_code != 401:
             assert time.monotonic() - began < 20
             time.sleep(0.05)
         yield AccessWorld(
-            api, mine["attempt"], mine["token"], another["token"], secrets.token_hex(16)
+            api,
+            mine["attempt"],
+            mine["token"],
+            another["token"],
+            secrets.token_hex(16),
+            {each["name"]: log_in(api, each["name"]) for each in entries},
+            ended,
         )
     finally:
         api.stop()
@@ -218,13 +240,23 @@ Expected = str  # "served", or the last part of a problem's type
 def callers(world: AccessWorld, row: Row) -> Iterator[tuple[str | None, Expected]]:
     """Yield every kind of caller: its credential and the expected answer."""
     public, scope = row.kind == "public", row.scope or "operate"
-    for stranger in (None, "unknown", "revoked", "x" * 5000, key_of(scope, "all").upper(), "*"):
+    strangers = ("unknown", "revoked", "x" * 5000, key_of(scope, "all").upper(), "*")
+    for stranger in (None, *strangers, *world.ended):
         yield stranger, "served" if public else "unauthenticated"
     for token, found in (
         (world.token, "served"),
         *((each, "not-found") for each in (world.other_token, world.forged, world.attempt)),
     ):
         yield token, "served" if public else found if row.takes_token else "unauthenticated"
+    for key, expected in keys(row):
+        yield key, expected if row.kind != "login" else "unauthenticated"
+        if key.startswith((f"{scope} of", "all but")):
+            yield world.logins[key], expected if row.kind != "key" else "unauthenticated"
+
+
+def keys(row: Row) -> Iterator[tuple[str, Expected]]:
+    """Yield every key and the expected answer to it, or to its login."""
+    public, scope = row.kind in {"public", "key", "login"}, row.scope or "operate"
     for each in ALL_SCOPES:
         fits = public or each == row.scope or each in INCLUDED.get(scope, ())
         for reach in REACHES:
@@ -233,7 +265,7 @@ def callers(world: AccessWorld, row: Row) -> Iterator[tuple[str | None, Expected
 
 
 def _reached(kind: Kind, reach: str) -> Expected:
-    if reach == "all" or kind in {"public", "instruments", "person"}:
+    if reach == "all" or kind in {"public", "instruments", "person", "key", "login"}:
         return "served"
     if kind == "all":
         return "missing-scope"
@@ -258,6 +290,12 @@ def test_every_route_is_in_the_matrix(world: AccessWorld) -> None:
     }
     assert declared == {route: (row.scope, row.takes_token) for route, row in MATRIX.items()}
     own = {row.scope for row in PEOPLE.values()}
+    taken = {route: (row.kind == "key", row.kind == "login") for route, row in MATRIX.items()}
+    assert taken == {
+        (route.method, route.path): (route.takes_key, route.takes_login)
+        for route in world.api.api.asgi.router.routes
+        if (route.method, route.path) in MATRIX
+    }
     assert {row.scope for row in MATRIX.values()} | own == {None, *ALL_SCOPES}
 
 
@@ -267,14 +305,20 @@ def test_each_caller_is_served_or_rejected_without_changes(
 ) -> None:
     asked = list(callers(world, row))
     assert {expected for _, expected in asked} >= {"served"} | (
-        set() if row.kind == "public" else {"unauthenticated", "missing-scope"}
+        set()
+        if row.kind == "public"
+        else {"unauthenticated"}
+        if row.scope is None
+        else {"unauthenticated", "missing-scope"}
     )
     for key, expected in asked:
         address = row.address.format(
             attempt=world.attempt, letter=bury(world.api) if "{letter}" in row.address else ""
         )
+        ends_it = (method, row.kind, expected) == ("DELETE", "login", "served")
+        credential = log_in(world.api, ADMIN) if ends_it else key
         before = world.data()
-        answer = world.ask(key, method, address, **row.content)
+        answer = world.ask(credential, method, address, **row.content)
         outcome = (
             "served"
             if answer.status_code == row.status and expected == "served"

@@ -86,6 +86,9 @@ PEOPLE: dict[tuple[str, str], Row] = {
         (200,),
         {"json": {"expiresAt": None}},
     ),
+    ("GET", "/v1/instruments/{name}/invitations/{invitation}/qr"): Row(
+        f"{BASE}/invitations/{{spare}}/qr", "instrument", "invitations:write", (200,)
+    ),
     ("GET", "/v1/invitation"): Row("/v1/invitation", "code", None, (200,), takes_code=True),
     ("POST", "/v1/instruments/{name}:release"): Row(
         f"{BASE}:release", "instrument", "invitations:write", (200,)
@@ -113,6 +116,8 @@ class AccessWorld(NamedTuple):
     codes: Mapping[str, str]
     spare: str
     attempt: dict[str, Any]
+    #: Tokens of logins, by the name of their key.
+    logins: Mapping[str, str]
 
     def ask(self, key: str | None, method: str, row: Row) -> httpx.Response:
         names = {
@@ -128,6 +133,7 @@ class AccessWorld(NamedTuple):
         return {
             key: client.dump(key)
             for key in client.scan_iter(match=f"*{self.api.keys.partition}*", count=1000)
+            if b":once:" not in key  # it expires by itself
         }
 
 
@@ -147,6 +153,10 @@ def world(valkey: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         api.until_ready()
         for name in ("a-day", "b-day"):
             api.publish(day(name))
+        settings = {"publicUrl": "https://survey.example"}
+        assert api.http().patch("/v1/config", json={"settings": settings}).status_code == 200
+        while "url" not in invite(api, "a-day"):
+            time.sleep(0.05)
         mine = Person(
             api,
             start(
@@ -170,6 +180,10 @@ def world(valkey: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield AccessWorld(
             api, mine, open_session(api, "b-day"), open_session(api, "a-day", timeLimitSeconds=600), codes,
             invite(api, "a-day")["invitation"], api.submit("a-day", answers={"calm": 1}, participant="p-7"),
+            {
+                key: api.http(key).post("/v1/logins").json()["token"]
+                for key in (key_of(scope, reach) for scope in ALL_SCOPES for reach in REACHES)
+            },
         )  # fmt: skip
     finally:
         api.stop()
@@ -198,6 +212,8 @@ def callers(world: AccessWorld, row: Row) -> Iterator[tuple[str | None, str]]:
     for scope in ALL_SCOPES:
         for reach in REACHES:
             yield key_of(scope, reach), _expected(row, scope, reach)
+            if scope == (row.scope or "operate"):
+                yield world.logins[key_of(scope, reach)], _expected(row, scope, reach)
     yield world.codes["good"], "served" if row.takes_code else "unauthenticated"
     yield world.mine.token, "served" if row.kind == "session" else "unauthenticated"
 

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from tests.conftest import Server
@@ -182,6 +183,24 @@ def test_a_code_is_valid_only_for_its_instrument(api: Serving) -> None:
     problem(start(api, code, participant="me"), "invalid-request")
 
 
+def draw(api: Serving, invited: dict[str, Any]) -> str:
+    """Return the QR code of an invitation, which is an SVG without a size or a script."""
+    answer = api.http().get(f"/v1/instruments/{NAME}/invitations/{invited['invitation']}/qr")
+    assert answer.headers["content-type"] == "image/svg+xml"
+    root = ElementTree.fromstring(answer.text)
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert root.attrib.keys() == {"viewBox", "class"}
+    assert {each.tag.rpartition("}")[2] for each in root} == {"path"}
+    return answer.text
+
+
+def test_a_qr_code_needs_the_address_of_the_pages(api: Serving) -> None:
+    invited = invite(api)
+    address = f"/v1/instruments/{NAME}/invitations/{invited['invitation']}/qr"
+    assert "publicUrl" in problem(api.http().get(address), "not-found")["detail"]
+    problem(api.http().get(address.replace(invited["invitation"], "0" * 16)), "not-found")
+
+
 def test_links_and_return_addresses_follow_the_settings(api: Serving) -> None:
     settings = {
         "publicUrl": "https://survey.example/x/",
@@ -192,6 +211,8 @@ def test_links_and_return_addresses_follow_the_settings(api: Serving) -> None:
     while "url" not in (invited := invite(api)):
         assert time.monotonic() - began < 20
     assert invited["url"] == f"https://survey.example/x/s/{invited['code']}"
+    one, again, other = (draw(api, each) for each in (invited, invited, invite(api)))
+    assert one == again != other
     for url, status in (
         ("https://shop.example/done", 201), ("https://shop.example/done/1?x=2", 201), ("http://localhost:3000/", 201),
         ("https://shop.example/donex", 422), ("https://shop.example.evil.example/done", 422), ("https://shop.example/done/../x", 422),

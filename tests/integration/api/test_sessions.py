@@ -360,6 +360,37 @@ def test_a_participant_reads_the_result_if_the_invitation_allows_it(
         problem(api.http(token).get(address), "not-found")
 
 
+def test_a_release_concerns_one_instrument_and_only_invitations_with_after_release(
+    api: Serving,
+) -> None:
+    people: dict[tuple[str, str], dict[str, Any]] = {}
+    for name in ("a-released", "a-held"):
+        api.publish(day(name))
+        for show in ("None", "Participant", "AfterRelease"):
+            person = Person(api, start(api, invite(api, name, show=show)["code"], name))
+            person.save(1, WHOLE)
+            people[name, show] = person.submit().json()
+    api.score(*people.values())
+
+    def readable() -> set[tuple[str, str]]:
+        """Return the people whose result their own token reads; a held token is tried everywhere."""
+        found = set()
+        for who, done in people.items():
+            for token in {each.get("attemptToken") for each in people.values()} - {None}:
+                answer = api.http(token).get(f"/v1/attempts/{done['attempt']}/result")
+                if answer.status_code == 200:
+                    assert token == done["attemptToken"]
+                    found.add(who)
+        return found
+
+    participants = {("a-released", "Participant"), ("a-held", "Participant")}
+    assert readable() == participants
+    api.http().post("/v1/instruments/a-released:release")
+    assert readable() == participants | {("a-released", "AfterRelease")}
+    api.http().post("/v1/instruments/a-released:release", json={"released": False})
+    assert readable() == participants
+
+
 def test_rotating_tokens_keeps_links_valid(api: Serving) -> None:
     code = invite(api)["code"]
     assert api.http().post("/v1/tokens:rotate", json={"keepSeconds": 0}).status_code == 200

@@ -39,6 +39,7 @@ RESOURCES = (
     "queues",
     "config",
     "tokens",
+    "logins",
 )
 ATTEMPT = "0" * 32
 Handler = Callable[[httpx.Request], httpx.Response]
@@ -97,6 +98,7 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "queues.dead_letter": ("results", "1-2"), "queues.delete_dead_letter": ("results", "1-2"),
     "queues.requeue_dead": ("results", ["1-2"]), "queues.delete_dead": ("results", ["1-2"]),
     "config.get": (), "config.change": ({"a": 1},), "config.history": (), "config.rollback": (1,), "tokens.rotate": (),
+    "logins.begin": (), "logins.current": (), "logins.end": (), "invitations.qr": ("x", "i"),
 }  # fmt: skip
 
 

@@ -24,8 +24,8 @@ def test_every_problem_of_the_server_and_of_the_page_has_a_class_and_no_other() 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.code)
 def test_a_problem_is_temporary_where_its_status_says_so(kind: "errors.ProblemInfo") -> None:
     error = errors.error_of(errors.ProblemInfo(kind.type, kind.title, kind.status, "why"))
-    assert isinstance(error, errors.TemporaryError) is (kind.status in {408, 503})
-    assert isinstance(error, errors.PermanentError) is (kind.status not in {408, 503})
+    assert isinstance(error, errors.TemporaryError) is (kind.status in {408, 429, 503})
+    assert isinstance(error, errors.PermanentError) is (kind.status not in {408, 429, 503})
 
 
 def test_only_of_unavailable_and_of_unknown_servers_is_the_effect_unknown() -> None:

@@ -156,6 +156,27 @@ class InvitationDesk:
             raise NotFound("Invitation", "of this code")
         return found
 
+    async def find(self, name: str, text: str) -> StoredInvitation:
+        """Return an instrument's invitation by its id, as the API writes it.
+
+        Raises the problem not-found, also for an invitation of another instrument.
+        """
+        entry = await self._checker.entry(name, None)
+        try:
+            named = (
+                bytes.fromhex(text)
+                if text == text.lower() and len(text) == 2 * INVITATION_BYTES
+                else b""
+            )
+        except ValueError:
+            named = b""
+        stored = (
+            await within(self._invitations.read(named)) if len(named) == INVITATION_BYTES else None
+        )
+        if stored is None or stored.number != entry.number:
+            raise NotFound("Invitation", text)
+        return stored
+
     def body(self, stored: StoredInvitation, *, repeated: bool = False) -> InvitationBody:
         """Return the body of an invitation."""
         its = stored.given

@@ -60,7 +60,6 @@ from stanine.store.invitations import (
     NewInvitation,
     StoredInvitation,
 )
-from stanine.store.keys import INVITATION_BYTES
 from stanine.store.sessions import Sessions
 from stanine.telemetry.api_metrics import ApiMetrics
 
@@ -315,22 +314,7 @@ class InvitationRoutes:
         return json_answer(Release(name, bool(since), iso(since) if since else UNSET))
 
     async def _find(self, request: Request) -> StoredInvitation:
-        text = request.parameters["invitation"]
-        entry = await self._checker.entry(request.parameters["name"], None)
-        try:
-            name = (
-                bytes.fromhex(text)
-                if text == text.lower() and len(text) == 2 * INVITATION_BYTES
-                else b""
-            )
-        except ValueError:
-            name = b""
-        stored = (
-            await within(self._invitations.read(name)) if len(name) == INVITATION_BYTES else None
-        )
-        if stored is None or stored.number != entry.number:
-            raise NotFound("Invitation", text)
-        return stored
+        return await self._desk.find(request.parameters["name"], request.parameters["invitation"])
 
     async def _entry(self, stored: StoredInvitation) -> IndexEntry:
         name = self._checker.name_of(stored.number)

@@ -65,6 +65,7 @@ class Caller:
         self.name = entry.name
         self.digest = bytes.fromhex(entry.sha256)
         self.scopes = frozenset(entry.scopes)
+        self.instruments = entry.instruments
         self.key_space = key_space_digest(entry.key_space or entry.name)
         #: True: it reaches every instrument, so that lists need no filter.
         self.sees_all = "*" in entry.instruments
@@ -128,9 +129,13 @@ class Keyring:
             else None
         )
 
+    def of_digest(self, digest: bytes) -> Caller | None:
+        """Return the caller of a key by its SHA-256; None if the key was removed from the file."""
+        return self._callers.get(digest)
+
     def renew(self, caller: Caller) -> Caller | None:
         """Return the current permissions of a caller; None if its key was removed from the file."""
-        return self._callers.get(caller.digest)
+        return self.of_digest(caller.digest)
 
 
 def read_entries(text: bytes, place: str) -> tuple[KeyEntry, ...]:

@@ -17,6 +17,7 @@ from stanine.api.people.codes import is_code
 from stanine.api.web.auth import Caller, Keyring
 from stanine.api.web.guard import CONNECTION
 from stanine.api.web.http import JSON, Answer, ClientGone, Headers, Receive, Request, Scope, Send
+from stanine.api.web.login_tokens import LoginTokens, is_login
 from stanine.api.web.problem_mapping import problem_of
 from stanine.api.web.problems import (
     INTERNAL,
@@ -58,6 +59,7 @@ class Dispatcher:
         self,
         routes: Iterable[Route],
         keyring: Keyring,
+        logins: LoginTokens,
         metrics: ApiMetrics,
         tracer: Tracer,
         *,
@@ -74,6 +76,7 @@ class Dispatcher:
         self._instruments = instruments
         self.router = Router(routes, self._serve, self._live)
         self._keyring = keyring
+        self._logins = logins
         self._metrics = metrics
         self._tracer = tracer
         self._records_spans = records_spans
@@ -109,7 +112,7 @@ class Dispatcher:
                     headers.get(b"tracestate", b"").decode("latin-1"),
                 )
                 token = make_current(request.span)
-            self._admit(route, request, scope["query_string"])
+            await self._admit(route, request, scope["query_string"])
             answer = await route.handler(request)
             if answer is not None:
                 await request.answer(answer)
@@ -123,12 +126,12 @@ class Dispatcher:
             if request.span is not INVALID_SPAN:
                 end_server_span(request.span, request.status, token)
 
-    def _admit(self, route: Route, request: Request, query: bytes) -> None:
+    async def _admit(self, route: Route, request: Request, query: bytes) -> None:
         """Check readiness, key, scope, query and access to the path's instrument, in this order."""
         if not route.always and (reasons := self._reasons()):
             raise Problem(NOT_READY, "; ".join(reasons))
-        if route.scope is not None or route.takes_token or route.takes_code:
-            request.caller = self._authenticate(route, request)
+        if route.needs_credential:
+            request.caller = await self._authenticate(route, request)
         request.query = read_query(query, route.query)
         name = request.parameters.get("name")
         if (
@@ -138,16 +141,24 @@ class Dispatcher:
         ):
             raise NotFound("Instrument", name)
 
-    def _authenticate(self, route: Route, request: Request) -> Caller | None:
+    async def _authenticate(self, route: Route, request: Request) -> Caller | None:
         kind, _, key = request.headers.get(b"authorization", b"").partition(b" ")
         if kind.lower() != b"bearer" or not key:
             raise Problem(UNAUTHENTICATED, "Send Authorization: Bearer KEY.", headers=_CHALLENGE)
-        caller = self._keyring.find(key) if route.scope is not None else None
+        takes_key = route.scope is not None or route.takes_key
+        caller = self._keyring.find(key) if takes_key else None
+        if caller is None and is_login(key) and (route.scope is not None or route.takes_login):
+            caller = await self._logins.caller(key)
+            request.bearer = key.decode("latin-1")
         if caller is None:
             if (route.takes_token and _is_token(key)) or (route.takes_code and is_code(key)):
                 request.bearer = key.decode()
                 return None
-            raise Problem(UNAUTHENTICATED, "The key is not known here.", headers=_CHALLENGE)
+            raise Problem(
+                UNAUTHENTICATED,
+                "The key is not known here, or the login has ended.",
+                headers=_CHALLENGE,
+            )
         if route.scope is not None and (refusal := caller.refusal(route.scope)):
             raise Problem(MISSING_SCOPE, refusal)
         return caller

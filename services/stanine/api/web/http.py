@@ -91,7 +91,7 @@ class Request:
         self.parameters: Mapping[str, str] = {}
         self.query: Mapping[str, Any] = {}
         self.caller: Caller | None = None
-        #: The credential that is not a known key, on a route that accepts tokens or codes.
+        #: The credential if it is not a key: a token or a code.
         self.bearer = ""
         self.span: Span = INVALID_SPAN
         #: Whether the answer was begun, and its status.

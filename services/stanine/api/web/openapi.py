@@ -78,7 +78,7 @@ def describe(routes: Iterable[Route]) -> dict[str, Any]:
                 "key": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "A key of the keys file.",
+                    "description": "A key of the keys file, or the token of a login with it.",
                 },
                 "token": {
                     "type": "http",
@@ -90,6 +90,11 @@ def describe(routes: Iterable[Route]) -> dict[str, Any]:
                     "scheme": "bearer",
                     "description": "The code of an invitation.",
                 },
+                "login": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "The token of a login.",
+                },
             },
         },
     }
@@ -100,7 +105,7 @@ def problems_of(route: Route) -> list[Kind]:
     kinds = [*route.problems, INTERNAL]
     if not route.always:
         kinds += [NOT_READY, UNAVAILABLE]
-    if route.scope is not None or route.takes_token or route.takes_code:
+    if route.needs_credential:
         kinds.append(UNAUTHENTICATED)
     if route.scope is not None:
         kinds.append(MISSING_SCOPE)
@@ -126,11 +131,16 @@ def _operation(route: Route) -> dict[str, Any]:
         "security": [],
     }
     ways = {
-        "key": f"a key with the scope `{route.scope}`" if route.scope else "",
+        "key": f"a key with the scope `{route.scope}`"
+        if route.scope
+        else "a key of any scopes"
+        if route.takes_key
+        else "",
         "token": f"the {'session' if '/sessions' in route.path else 'attempt'}'s token"
         if route.takes_token
         else "",
         "code": "an invitation's code" if route.takes_code else "",
+        "login": "the token of a login" if route.takes_login else "",
     }
     if any(ways.values()):
         operation["description"] = f"Needs {', or '.join(filter(None, ways.values()))}."

@@ -68,6 +68,7 @@ INVALID_ATTEMPT = Kind(
     "invalid-attempt", 422, "The attempt cannot be read or does not fit the instrument"
 )
 INVALID_REQUEST = Kind("invalid-request", 422, "The body is not what this address takes")
+TOO_MANY_LOGINS = Kind("too-many-logins", 429, "This key has begun too many logins", retry_after=60)
 INTERNAL = Kind("internal", 500, "Something went wrong on our side")
 NOT_READY = Kind("not-ready", 503, "The service is starting or stopping", retry_after=1)
 NOT_INDEXED = Kind(
@@ -83,7 +84,7 @@ KINDS = (
     MALFORMED_REQUEST, UNAUTHENTICATED, MISSING_SCOPE, NOT_FOUND, METHOD_NOT_ALLOWED, TOO_SLOW, KEY_CONFLICT, TOKEN_CONFLICT,
     RESCORING_RUNNING, SESSION_CONFLICT, SESSION_CLOSED, MANAGED, CONFIG_CONFLICT, HISTORY_CHANGED, INVITATION_ENDED, ERASED,
     PRECONDITION_FAILED, TOO_LARGE, UNSUPPORTED_CONTENT, INVALID_DOCUMENT, INVALID_ATTEMPT, INVALID_REQUEST,
-    INTERNAL, NOT_READY, NOT_INDEXED, FULL, DRAINING, UNAVAILABLE,
+    TOO_MANY_LOGINS, INTERNAL, NOT_READY, NOT_INDEXED, FULL, DRAINING, UNAVAILABLE,
 )  # fmt: skip
 
 

@@ -45,6 +45,10 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     takes_token: bool = False
     #: Whether an invitation's code is accepted instead of a key; without a scope, only the code.
     takes_code: bool = False
+    #: Whether any API key is accepted, whatever its scopes; the token of a login is not.
+    takes_key: bool = False
+    #: Whether only the token of a login is accepted.
+    takes_login: bool = False
     #: Whether it is answered before the bootstrap is done.
     always: bool = False
     query: tuple[Query, ...] = ()
@@ -55,6 +59,17 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[Kind, ...] = ()
     #: Whether it is matched before all others: Starlette tries the paths in order.
     hot: bool = False
+
+    @property
+    def needs_credential(self) -> bool:
+        """Whether a request needs a key, a token or a code."""
+        return (
+            self.scope is not None
+            or self.takes_token
+            or self.takes_code
+            or self.takes_key
+            or self.takes_login
+        )
 
 
 class PathRoute(BaseRoute):

@@ -6,6 +6,7 @@ Registered by `application`.
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -13,10 +14,10 @@ import typer
 
 from stanine.cli.connection import connect
 from stanine.cli.exits import FAULTY_ROWS
-from stanine.cli.io.invitation_rows import read_invitations, write_links
+from stanine.cli.io.invitation_rows import CodeFiles, read_invitations, write_links
 from stanine.cli.io.terminal import View, note, open_input, open_output, show
 from stanine.cli.options import DEFAULT_SERVER, Format, Key, Output, Server, Shown
-from stanine.client import InvitationInfo, InvitationOutcome, InvitationRequest
+from stanine.client import InvitationInfo, InvitationOutcome, InvitationRequest, Stanine
 
 #: Columns of the tables.
 _LISTED = ("invitation", "key", "code", "uses", "maxUses", "expiresAt", "revokedAt")
@@ -96,6 +97,14 @@ def create(
     view: Annotated[
         Format, typer.Option("-o", "--format", help="How the links are written.")
     ] = Format.CSV,
+    qr: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Write the QR code of each link to DIR/INVITATION.svg; needs the setting publicUrl.",
+            file_okay=False,
+        ),
+    ] = None,
     output: Output = None,
     server: Server = DEFAULT_SERVER,
     key: Key = "",
@@ -117,7 +126,7 @@ def create(
         order = common | {name: value for name, value in one.items() if value}
         with connect(server, key) as client, open_output(output) as out:
             made = client.invitations.create(name, msgspec.convert(order, InvitationRequest))
-            write_links(out, view, [made])
+            write_links(out, view, [made], _code_files(client, name, qr))
         return
     with open_input(file) as (stream, place):
         orders = read_invitations(stream.read(), place)
@@ -136,10 +145,16 @@ def create(
     with connect(server, key) as client, open_output(output) as out:
         lines = (common | order for _, order in orders)
         with closing(client.invitations.create_many(name, lines)) as answers:
-            write_links(out, view, accepted(answers))
+            write_links(out, view, accepted(answers), _code_files(client, name, qr))
     if faulty:
         note(f"{faulty} of {len(orders)} rows are faulty")
         raise typer.Exit(FAULTY_ROWS)
+
+
+def _code_files(client: Stanine, name: str, directory: Path | None) -> CodeFiles | None:
+    if directory is None:
+        return None
+    return CodeFiles(directory, lambda invitation: client.invitations.qr(name, invitation))
 
 
 def list_invitations(

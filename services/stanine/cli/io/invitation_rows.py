@@ -3,10 +3,12 @@
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import IO, Any
 
 from stanine.cli.exits import InvalidInputError
+from stanine.cli.io.terminal import open_output
 from stanine.cli.options import Format
 from stanine.client import InvitationInfo, InvitationOutcome
 
@@ -88,15 +90,44 @@ def _number(cell: str) -> int | float | str:
         return cell
 
 
+class CodeFiles:
+    """Writes the QR codes of links into a directory, a file for each, named by the invitation."""
+
+    def __init__(self, directory: Path, draw: Callable[[str], str]) -> None:
+        """`draw` returns the SVG of an invitation. Raises InvalidInputError without a directory."""
+        self._directory = directory
+        self._draw = draw
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InvalidInputError(f"{directory}: {error.strerror}") from None
+
+    def write(self, invitation: str) -> str:
+        """Write the code of an invitation; return the name of the file."""
+        file = self._directory / f"{invitation}.svg"
+        with open_output(file) as out:
+            out.write(self._draw(invitation))
+        return str(file)
+
+
 def write_links(
-    out: IO[str], view: Format, links: Iterable[InvitationInfo | InvitationOutcome]
+    out: IO[str],
+    view: Format,
+    links: Iterable[InvitationInfo | InvitationOutcome],
+    codes: CodeFiles | None = None,
 ) -> None:
-    """Write key, id, code and link of invitations as CSV or NDJSON."""
-    rows = ({column: getattr(each, column) for column in _COLUMNS} for each in links)
+    """Write key, id, code and link of invitations as CSV or NDJSON, and the files of their QR codes."""
+    columns = _COLUMNS if codes is None else (*_COLUMNS, "qr")
+
+    def row_of(link: InvitationInfo | InvitationOutcome) -> dict[str, Any]:
+        row = {column: getattr(link, column) for column in _COLUMNS}
+        return row if codes is None else row | {"qr": codes.write(row["invitation"])}
+
+    rows = (row_of(each) for each in links)
     if view is Format.NDJSON:
         for row in rows:
             out.write(json.dumps({name: cell for name, cell in row.items() if cell}) + "\n")
         return
-    writer = csv.DictWriter(out, _COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(out, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)

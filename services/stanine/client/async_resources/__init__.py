@@ -3,6 +3,7 @@
 A test compares the two packages.
 """
 
+from stanine.client.async_resources.access import AsyncLoginsResource
 from stanine.client.async_resources.attempts import AsyncAttemptsResource
 from stanine.client.async_resources.base import AsyncListing
 from stanine.client.async_resources.instruments import AsyncInstrumentsResource
@@ -19,6 +20,7 @@ __all__ = [
     "AsyncInstrumentsResource",
     "AsyncInvitationsResource",
     "AsyncListing",
+    "AsyncLoginsResource",
     "AsyncParticipantsResource",
     "AsyncQueuesResource",
     "AsyncResultsResource",

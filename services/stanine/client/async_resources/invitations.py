@@ -66,6 +66,10 @@ class AsyncInvitationsResource(AsyncResource):
         """Change when an invitation expires (RFC 3339); None: never."""
         return await self._client.call(invitations.extend(instrument, invitation, expires_at))
 
+    async def qr(self, instrument: str, invitation: str) -> str:
+        """Return the link of an invitation as a QR code (SVG); needs the setting `publicUrl`."""
+        return await self._client.call(invitations.qr(instrument, invitation))
+
     async def preview(self, code: str, *, language: str | None = None) -> InvitationPreview:
         """Return what a code shows before a session is opened; changes nothing."""
         return await self._client.call(invitations.preview(code, language))

@@ -69,6 +69,16 @@ def extend(instrument: str, invitation: str, expires_at: str | None) -> ApiCall[
     )
 
 
+def qr(instrument: str, invitation: str) -> ApiCall[str]:
+    """Read the QR code of an invitation's link."""
+    return call(
+        "GET",
+        f"{_ALL}/{{invitation}}/qr",
+        lambda reply: reply.body.decode(),
+        {"name": instrument, "invitation": invitation},
+    )
+
+
 def preview(code: str, language: str | None) -> ApiCall[InvitationPreview]:
     """Read the public data of an invitation by its code."""
     return call(

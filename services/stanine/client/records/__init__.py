@@ -4,6 +4,7 @@ Times are RFC 3339 texts, UTC. Unknown members and values of newer servers are a
 no token, answer or score.
 """
 
+from stanine.client.records.access import LoginInfo
 from stanine.client.records.attempts import (
     AnswerValue,
     AttemptInfo,
@@ -135,6 +136,7 @@ __all__ = [
     "InvitationRequest",
     "ItemInfo",
     "LayoutInfo",
+    "LoginInfo",
     "OptionInfo",
     "OrderDone",
     "Page",

@@ -3,6 +3,7 @@
 `async_resources` is the asyncio counterpart; a test compares them.
 """
 
+from stanine.client.sync_resources.access import LoginsResource
 from stanine.client.sync_resources.attempts import AttemptsResource
 from stanine.client.sync_resources.base import Listing
 from stanine.client.sync_resources.instruments import InstrumentsResource
@@ -19,6 +20,7 @@ __all__ = [
     "InstrumentsResource",
     "InvitationsResource",
     "Listing",
+    "LoginsResource",
     "ParticipantsResource",
     "QueuesResource",
     "ResultsResource",

@@ -67,6 +67,10 @@ class InvitationsResource(SyncResource):
         """Change when an invitation expires (RFC 3339); None: never."""
         return self._client.call(invitations.extend(instrument, invitation, expires_at))
 
+    def qr(self, instrument: str, invitation: str) -> str:
+        """Return the link of an invitation as a QR code (SVG); needs the setting `publicUrl`."""
+        return self._client.call(invitations.qr(instrument, invitation))
+
     def preview(self, code: str, *, language: str | None = None) -> InvitationPreview:
         """Return what a code shows before a session is opened; changes nothing."""
         return self._client.call(invitations.preview(code, language))
