@@ -10,7 +10,8 @@ import gc
 import os
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import uvloop
 from opentelemetry.trace import TracerProvider
@@ -26,12 +27,16 @@ from stanine.telemetry.traces import TracingConfigError, make_provider, stop_pro
 
 #: Net allocations between two runs of the garbage collector. The default of 700 causes several runs per bulk group.
 GC_THRESHOLD = 50_000
+#: An ASGI application.
+Asgi = Callable[..., Any]
 
 log = get_log()
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the API; return the exit status."""
+def main(
+    arguments: Sequence[str] | None = None, *, surround: Callable[[Asgi], Asgi] = lambda app: app
+) -> int:
+    """Run the API; return the exit status. `surround` adds what is served together with it."""
     parser = argparse.ArgumentParser(
         prog="python -m stanine.api", description="Serves Stanine's HTTP API."
     )
@@ -77,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD)
     try:
-        uvloop.run(_run(settings, keyring, provider, listener, options))
+        uvloop.run(_run(settings, keyring, provider, listener, options, surround))
     finally:
         stop_provider(provider)
     return 0
@@ -89,6 +94,7 @@ async def _run(
     provider: TracerProvider,
     listener: socket.socket,
     options: argparse.Namespace,
+    surround: Callable[[Asgi], Asgi],
 ) -> None:
     api = Api(settings, keyring, provider)
     stopping = asyncio.Event()
@@ -100,7 +106,7 @@ async def _run(
 
     call_on_signals(stop)
     await serve(
-        api.asgi,
+        surround(api.asgi),
         listener,
         stopping,
         drain_seconds=options.drain_seconds,

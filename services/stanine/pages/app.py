@@ -18,7 +18,6 @@ from stanine.pages.answers import redirect
 from stanine.pages.assets import Assets
 from stanine.pages.cookies import read_token
 from stanine.pages.languages import interface_language
-from stanine.pages.links import Links
 from stanine.pages.rendering import Renderer
 from stanine.pages.secure_transport import Transport, is_of_this_site, transport_of
 from stanine.pages.settings import PagesSettings
@@ -65,8 +64,8 @@ def make_pages(
     """Return the application of the survey. `close` is awaited when it stops."""
     register_url_convertor("code", _CodeConvertor())
     register_url_convertor("session", _SessionConvertor())
-    links, assets = Links(settings.base_path), Assets()
-    visits = Visits(source, Renderer(links, assets, settings.organisation))
+    assets = Assets()
+    visits = Visits(source, Renderer(settings, assets))
     gate = _Gate(settings, visits)
     welcome, pages = WelcomeRoutes(visits), PageRoutes(visits)
     closing, saving = ClosingRoutes(visits), SavingRoutes(visits)

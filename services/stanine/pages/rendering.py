@@ -1,6 +1,5 @@
 """Renders templates in a language. Used by all pages."""
 
-import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from markupsafe import Markup
 from stanine.pages.assets import Assets
 from stanine.pages.languages import LANGUAGES, catalog, direction
 from stanine.pages.links import Links
-from stanine.pages.settings import Organisation, in_language
+from stanine.pages.settings import PagesSettings, in_language
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -20,10 +19,11 @@ _TEMPLATES = Path(__file__).parent / "templates"
 class Renderer:
     """The templates, in each language of the interface."""
 
-    def __init__(self, links: Links, assets: Assets, organisation: Organisation) -> None:
-        self.links = links
+    def __init__(self, settings: PagesSettings, assets: Assets) -> None:
+        self.links = Links(settings.base_path)
         self._assets = assets
-        self._organisation = organisation
+        self._organisation = settings.organisation
+        self._banner = settings.banner
         self._environments = {language: self._environment(language) for language in LANGUAGES}
 
     def render(self, template: str, language: str, **values: Any) -> str:
@@ -34,7 +34,6 @@ class Renderer:
         """Return a part of a page."""
         return self._environments[language].get_template(template).render(**values)
 
-    @functools.cache  # noqa: B019 - one renderer lives as long as its process
     def organisation(self, language: str) -> dict[str, str | None]:
         """Return who asks, in a language."""
         its = self._organisation
@@ -67,6 +66,7 @@ class Renderer:
             "direction": direction(language),
             "asset": lambda name: self.links.asset(self._assets.digest, name),
             "organisation": self.organisation(language),
+            "banner": in_language(self._banner, language),
         }
         return environment
 

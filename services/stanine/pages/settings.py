@@ -36,6 +36,8 @@ class PagesSettings(msgspec.Struct, frozen=True):
     #: Proxies whose X-Forwarded-Proto and X-Forwarded-Host are used.
     trusted_proxies: tuple[Network, ...] = ()
     organisation: Organisation = Organisation()
+    #: A sentence above every page, such as that of a preview.
+    banner: Localized | None = None
 
 
 def read_networks(texts: Iterable[str]) -> tuple[Network, ...]:

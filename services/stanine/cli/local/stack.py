@@ -1,4 +1,4 @@
-"""Valkey, the API and both watchers as child processes on one machine. Called by `up` and `demo`.
+"""Valkey, the API with the pages, and both watchers as child processes on one machine. Called by `up` and `demo`.
 
 Order matters: Valkey starts first and stops last; the API starts last and stops first, so that no attempt is
 accepted that cannot be scored.
@@ -133,7 +133,15 @@ class Stack:
             self._health[name] = f"http://{HOST}:{port}/readyz"
         self._add(
             "api",
-            [sys.executable, "-m", "stanine.api", "--host", self.host, "--port", str(self.port)],
+            [
+                sys.executable,
+                "-m",
+                "stanine.combined",
+                "--host",
+                self.host,
+                "--port",
+                str(self.port),
+            ],
             environment,
         )
         self._health["api"] = f"{self.url}/readyz"

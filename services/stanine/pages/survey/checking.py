@@ -40,7 +40,9 @@ def wrong_attributes(
     except InvalidAttempt as error:
         names = {_name(fault.place) for fault in error.faults}
         return {
-            name: wording.gettext("This value is not possible.") for name in given if name in names
+            name: wording.wrong_attribute(prepared.attributes[name])
+            for name in given
+            if name in names
         }
     return {}
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from babel.dates import format_datetime
 from babel.numbers import format_decimal
 
-from stanine.client.records import ItemInfo, OptionInfo
+from stanine.client.records import AttributeInfo, ItemInfo, OptionInfo
 from stanine.pages.languages import catalog, locale
 
 #: Scales that are set horizontally on a wide page: most options, and longest label in characters.
@@ -82,6 +82,17 @@ class Wording:
             case "Date":
                 return self.gettext("A date that exists, with day, month and year.")
         return self.gettext("Choose one of the options.")
+
+    def wrong_attribute(self, attribute: AttributeInfo) -> str:
+        """Return the error of a value that an attribute does not take."""
+        if attribute.values is not None:
+            return self.gettext("Choose one of the options.")
+        match attribute.type:
+            case "Integer":
+                return self.gettext("A whole number.")
+            case "Number":
+                return self.gettext("A number.")
+        return self.gettext("A text of one line.")
 
     def progress(self, number: int, count: int) -> str:
         """Return where a page is among the pages."""

@@ -1,0 +1,37 @@
+"""The API and the pages in one process, on one port: `python -m stanine.combined`. Run by `stanine up`.
+
+The first segment of a path decides; requests of the API pay one comparison. The pages call the API in this process, but
+only as every client does.
+"""
+
+from typing import Any
+
+import httpx
+
+from stanine.api.main import Asgi
+from stanine.api.main import main as run_api
+from stanine.client import AsyncStanine
+from stanine.pages.app import make_pages
+from stanine.pages.settings import PagesSettings
+from stanine.pages.survey.sources import ApiSessions
+
+#: First segments of the paths of pages.
+_SEGMENTS = frozenset({"s", "r", "assets"})
+
+
+def surround(api: Asgi) -> Asgi:
+    """Return an application of the API and the pages."""
+    # The address is never resolved: the transport calls the application.
+    connection = httpx.AsyncClient(transport=httpx.ASGITransport(api))
+    client = AsyncStanine("http://localhost", http_client=connection)
+    pages = make_pages(PagesSettings(), ApiSessions(client), connection.aclose)
+
+    async def serve(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        is_page = scope["type"] == "http" and scope["path"].split("/", 2)[1] in _SEGMENTS
+        await (pages if is_page else api)(scope, receive, send)
+
+    return serve
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_api(surround=surround))
