@@ -32,7 +32,7 @@ def prepared(when: str) -> Prepared:
 
 def for_browser(form: Prepared, answers: dict[str, Any], attributes: dict[str, Any]) -> Any:
     """Return the arguments of the script's function `states`."""
-    conditions = {}
+    conditions: dict[str, Any] = {}
     for one in form.pages(()):
         conditions |= form.conditions(one)
     items = [

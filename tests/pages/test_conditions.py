@@ -57,7 +57,8 @@ def test_the_browser_finds_what_the_vectors_say(browser: Any, survey: Survey) ->
 
 def test_browser_and_server_agree_on_random_conditions(browser: Any, survey: Survey) -> None:
     chance = random.Random(17)
-    cases, expected = [], []
+    cases: list[Any] = []
+    expected: list[Any] = []
     while len(cases) < _RANDOM:
         text = _condition(chance, 3)
         try:
