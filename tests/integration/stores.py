@@ -10,6 +10,7 @@ import redis.asyncio
 from stanine.broker.connection.clients import connect, connect_async
 from stanine.messages import Outbox
 from stanine.store import load_library
+from stanine.store.attempt_lists import AttemptLists
 from stanine.store.attempts import Attempts, Submission
 from stanine.store.blocks import IDS_FIELD, fields_of, read_fields
 from stanine.store.cursors import Cursor
@@ -52,7 +53,7 @@ class Store:
                 made = AsyncStore(
                     client, Attempts(client, writer, keys, self.outbox), Instruments(client, writer, keys, self.index_outbox),
                     AsyncIndex(client, keys), writer, AttemptRecords(client, keys), ResultLists(client, library, keys),
-                    TokenSecrets(client, library, keys.secret),
+                    TokenSecrets(client, library, keys.secret), AttemptLists(client, library, keys),
                 )  # fmt: skip
                 return await work(made)
             finally:
@@ -100,6 +101,7 @@ class AsyncStore:
     records: AttemptRecords
     lists: ResultLists
     secrets: TokenSecrets
+    attempt_lists: AttemptLists
 
 
 def make_store(url: str) -> Store:

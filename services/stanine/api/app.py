@@ -36,6 +36,7 @@ from stanine.api.people.session_opening import SessionOpening
 from stanine.api.people.session_sweep import SWEEP_SECONDS, SessionSweep
 from stanine.api.people.sessions import DAY_MS, SessionDesk
 from stanine.api.result_presenter import ResultPresenter
+from stanine.api.routes.attempt_list import AttemptListRoutes
 from stanine.api.routes.attempts import AttemptRoutes
 from stanine.api.routes.config import ConfigRoutes
 from stanine.api.routes.docs import DocsRoutes
@@ -67,6 +68,7 @@ from stanine.broker.keys import queue_keys
 from stanine.messages import BUILD_INDEX, RESCORE, SCORE_ATTEMPTS, MessageRoute, Outbox
 from stanine.runtime.loops import Loops
 from stanine.store import settings as configuration
+from stanine.store.attempt_lists import AttemptLists
 from stanine.store.attempts import Attempts
 from stanine.store.capacity import Capacity
 from stanine.store.durability import Writer
@@ -152,7 +154,13 @@ class Api:
             lambda: live.now.tombstone_days * DAY_MS,
         )
         self._reader = AttemptReader(
-            records, lists, self._index, self._waiter, tokens, invitations.is_released
+            records,
+            lists,
+            AttemptLists(self._client, self._library, self._keys),
+            self._index,
+            self._waiter,
+            tokens,
+            invitations.is_released,
         )
         scorings = ResultPresenter(instruments)
         bulk = BulkIntake(checker, intake, self._index, tokens, metrics, tracer, live, keyring)
@@ -196,6 +204,7 @@ class Api:
                 tracer=tracer,
                 live=live,
             ).routes(),
+            *AttemptListRoutes(self._reader, scorings, checker, keyring).routes(),
             *ResultRoutes(
                 self._reader, scorings, ExplanationPresenter(instruments), checker
             ).routes(),

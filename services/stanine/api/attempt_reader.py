@@ -18,6 +18,13 @@ from stanine.api.web.deadlines import STORE_SECONDS, within
 from stanine.api.web.http import Request
 from stanine.api.web.problems import NOT_INDEXED, NotFound, Problem
 from stanine.domain.scoring.index import IndexEntry
+from stanine.store.attempt_lists import (
+    ATTEMPTS_PER_CALL,
+    AttemptFilter,
+    AttemptLists,
+    AttemptPage,
+    cursor_after,
+)
 from stanine.store.cursors import UNKNOWN, Cursor, Mark, SealedCursor, move_on, read_cursor
 from stanine.store.errors import LostCursorError
 from stanine.store.index import IndexView
@@ -45,6 +52,15 @@ class Listed(msgspec.Struct, frozen=True):
     next: str
 
 
+class FoundAttempts(msgspec.Struct, frozen=True):
+    """A page of an instrument's attempts, the place to continue from, and all forms of the instrument."""
+
+    items: list[Found]
+    next: Cursor
+    at_end: bool
+    forms: list[IndexEntry]
+
+
 class _Page(msgspec.Struct, frozen=True):
     """A page of a list with index entries."""
 
@@ -70,6 +86,7 @@ class AttemptReader:
         self,
         attempts: AttemptRecords,
         lists: ResultLists,
+        attempt_lists: AttemptLists,
         index: IndexFollower,
         waiter: ResultWaiter,
         tokens: Tokens,
@@ -79,6 +96,7 @@ class AttemptReader:
         self._is_released = is_released
         self._attempts = attempts
         self._lists = lists
+        self._attempt_lists = attempt_lists
         self._index = index
         self._waiter = waiter
         self._tokens = tokens
@@ -137,10 +155,34 @@ class AttemptReader:
         attempt, result, earlier = read
         return Found(view, _entry_of(view, attempt), attempt, result), earlier
 
+    async def attempts(
+        self, name: str, after: Cursor | bytes, limit: int | None, wanted: AttemptFilter
+    ) -> FoundAttempts:
+        """Read a page of an instrument's attempts after a cursor or an attempt's id.
+
+        Raises LostCursorError for a place that the list does not recognise.
+        """
+        most = ATTEMPTS_PER_CALL if limit is None else limit
+
+        async def look(view: IndexView) -> AttemptPage:
+            entry = view.newest(name)
+            if entry is None:
+                raise _not_indexed()
+            number = entry.number
+            cursor = cursor_after(after, number) if isinstance(after, bytes) else after
+            return await within(self._attempt_lists.page(number, cursor, most, wanted, view.view))
+
+        view, page = await self._consistent(look, lambda page: page.items)
+        _note_unreadable(page.unreadable)
+        items = [
+            Found(view, _entry_of(view, attempt), attempt, result) for attempt, result in page.items
+        ]
+        return FoundAttempts(items, page.next, page.at_end, [*view.forms.get(name, {}).values()])
+
     async def of_instrument(self, name: str, after: Cursor | SealedCursor, limit: int) -> Listed:
         """Read a page of an instrument's results.
 
-        Raises HistoryChangedError for a cursor that the list does not recognise.
+        Raises LostCursorError for a cursor that the list does not recognise.
         """
         cursor = UNKNOWN if isinstance(after, SealedCursor) else after
 
@@ -160,7 +202,7 @@ class AttemptReader:
 
         A key that does not reach all instruments gets a sealed cursor after the last item that it was shown:
         positions in the list and skipped items would reveal the number of results that it does not reach. Raises
-        HistoryChangedError.
+        LostCursorError.
         """
         secrets = self._tokens.secrets
         cursor = after.open(secrets) if isinstance(after, SealedCursor) else after
@@ -200,8 +242,7 @@ class AttemptReader:
         view, page = await self._consistent(
             look, lambda page: [(attempt, result) for attempt, result, _ in page.items]
         )
-        for attempt_id in page.unreadable:
-            log.warning("results.unreadable", attempt=attempt_id.hex())
+        _note_unreadable(page.unreadable)
         items = [
             (Found(view, _entry_of(view, attempt), attempt, result), mark)
             for attempt, result, mark in page.items
@@ -232,6 +273,11 @@ class AttemptReader:
             finally:
                 self._waits.discard(wait)
         return await within(self._attempts.read(attempt_id, view.view))
+
+
+def _note_unreadable(attempts: Sequence[bytes]) -> None:
+    for attempt_id in attempts:
+        log.warning("results.unreadable", attempt=attempt_id.hex())
 
 
 def _is_newer(view: IndexView, attempt: StoredAttempt, result: StoredResult | None) -> bool:

@@ -10,8 +10,8 @@ from msgspec import UNSET
 
 from stanine.api.bodies import ResultBody, given
 from stanine.api.web.deadlines import within
-from stanine.domain.attempts.packing import not_shown, unpack_answers
 from stanine.domain.attempts.quality import AttemptQuality, quality_of
+from stanine.domain.attempts.unpacking import Unpacker
 from stanine.domain.instruments.document import read_json
 from stanine.domain.instruments.instrument import parse_instrument
 from stanine.domain.scoring.index import IndexEntry, build_entry
@@ -111,7 +111,7 @@ class ResultPresenter:
 def quality(entry: IndexEntry, attempt: StoredAttempt) -> AttemptQuality:
     """Return the quality figures of a stored attempt; `entry` has its form."""
     try:
-        answers, hidden = unpack_answers(entry, attempt.codes), not_shown(entry, attempt.codes)
+        answers, hidden = Unpacker(entry).read(attempt.codes)
     except ValueError as error:
         raise CorruptRecordError(f"answers of attempt {attempt.id.hex()}: {error}") from None
     return quality_of(entry, answers, hidden, attempt.seconds)

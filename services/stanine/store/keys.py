@@ -32,6 +32,9 @@ fields.
     <namespace>:{p0}:rescoring:<number>   hash    the last re-scoring of an instrument (`stanine.store.rescoring`)
     <namespace>:{p0}:rescored             hash    instrument number -> number of the index change that the last re-scoring
                                                   started with: results of an older index are refused
+    <namespace>:{p0}:b:<number>:<chunk>   string  blocks with attempts of an instrument, ascending, 5 bytes each
+    <namespace>:{p0}:blocks               hash    instrument number -> number of blocks in `b`
+    <namespace>:{p0}:listed               string  the first block that `b` does not contain; `b` is derived data
     <namespace>:{p0}:low-water            string  the first block that no sweep has inspected
     <namespace>:{p0}:late                 zset    earlier blocks that had attempts without a result
     <namespace>:{p0}:requeued             hash    attempt id -> time and number of requeues by the sweep
@@ -65,7 +68,8 @@ fields.
 
 #: Attempts per block: many share the key's overhead, and the hash remains a listpack.
 BLOCK_SIZE = 32
-#: Arrival numbers per chunk of the commit log: at 5 bytes each just below 20 KiB, a size class of jemalloc.
+#: Arrival numbers per chunk of the commit log, and blocks per chunk of an instrument's list of blocks: at 5 bytes each
+#: just below 20 KiB, a size class of jemalloc.
 CHUNK_SIZE = 4000
 #: Arrival numbers per page of a participant's list; small, because each append rewrites the page.
 PAGE_SIZE = 64

@@ -75,6 +75,9 @@ MATRIX: dict[tuple[str, str], Row] = {
     ("POST", "/v1/instruments/{name}/attempts"): Row(
         "/v1/instruments/a-mood/attempts", "instrument", "attempts:write", 202, ATTEMPT
     ),
+    ("GET", "/v1/instruments/{name}/attempts"): Row(
+        "/v1/instruments/a-mood/attempts", "instrument", "attempts:read", 200
+    ),
     ("POST", "/v1/instruments/{name}/attempts:bulk"): Row(
         "/v1/instruments/a-mood/attempts:bulk", "instrument", "attempts:write", 200, LINES
     ),

@@ -348,3 +348,42 @@ def test_the_async_client_does_the_same(mood: Serving) -> None:
                 await client.attempts.get("0" * 32)
 
     asyncio.run(submit())
+
+
+def test_attempts_are_listed_over_pages_with_their_parts(client: Stanine, mood: Serving) -> None:
+    receipts = [client.attempts.submit("a-mood", ANSWERS, participant=f"p-{n}") for n in range(5)]
+    mood.score({"attempt": receipts[1].attempt})
+    listed = client.attempts.list("a-mood", page_size=2, include=["answers", "labels", "results"])
+    found = list(listed)
+    assert [each.attempt for each in found] == [each.attempt for each in receipts]
+    assert found[0].answers == ANSWERS
+    assert found[0].labels is not None
+    assert found[0].labels.answers["i1"] == "L2"
+    assert found[1].scales is not None
+    assert found[1].scales["mood"].raw == 3
+    assert "answers" not in repr(found[0])
+    later = client.attempts.submit("a-mood", ANSWERS)
+    assert [each.attempt for each in listed] == [later.attempt]
+    scored = client.attempts.list("a-mood", state="Scored", since="2026-01-01")
+    assert [each.attempt for each in scored] == [receipts[1].attempt]
+
+    async def read() -> list[str]:
+        async with AsyncStanine(mood.url, ADMIN) as other:
+            return [each.attempt async for each in other.attempts.list("a-mood", page_size=3)]
+
+    assert asyncio.run(read()) == [each.attempt for each in (*receipts, later)]
+
+
+def test_a_list_of_attempts_goes_on_after_a_changed_history_without_repeats(
+    client: Stanine, mood: Serving
+) -> None:
+    kept = [client.attempts.submit("a-mood", ANSWERS).attempt for _ in range(3)]
+    put_back = backup(mood)
+    listed = client.attempts.list("a-mood", on_history_change="continue")
+    lost = [client.attempts.submit("a-mood", ANSWERS).attempt for _ in range(2)]
+    assert [each.attempt for each in listed] == kept + lost
+    put_back()
+    later = [client.attempts.submit("a-mood", ANSWERS).attempt for _ in range(4)]
+    with pytest.raises(errors.HistoryChangedError):
+        client.attempts.list("a-mood", after=listed.cursor).read()
+    assert [each.attempt for each in listed] == later

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stanine.cli.io.terminal import View, shortest, show, show_table
+from stanine.cli.io.terminal import View, show, show_table
 from stanine.domain.instruments.document import read_yaml
+from stanine.domain.tables.csv_lines import shortest
 
 TEXT = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S", "Zs"]), max_size=6)
 #: Plain scalars that some version of YAML does not read as text.

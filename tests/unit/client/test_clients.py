@@ -85,7 +85,7 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "instruments.list": (), "instruments.get": ("x",), "instruments.form": ("x",), "instruments.scales": ("x",),
     "instruments.publish": ("x", {"kind": "Instrument"}), "instruments.rescore": ("x",), "instruments.rescoring": ("x",),
     "attempts.submit": ("x", {"a": 1}), "attempts.submit_and_wait": ("x", {"a": 1}), "attempts.submit_many": ("x", [{"key": "k"}]),
-    "attempts.wait_for": ("x", [records.AttemptReceipt(ATTEMPT, "t")]), "attempts.get": (ATTEMPT,),
+    "attempts.wait_for": ("x", [records.AttemptReceipt(ATTEMPT, "t")]), "attempts.get": (ATTEMPT,), "attempts.list": ("x",),
     "results.get": (ATTEMPT,), "results.wait_for": (ATTEMPT,), "results.list": ("x",), "results.of_participant": ("p",),
     "attempts.erase": (ATTEMPT,), "results.explain": (ATTEMPT,), "results.history": (ATTEMPT,), "participants.erase": ("p",),
     "sessions.open": ("x",), "sessions.get": (ATTEMPT,), "sessions.form": (ATTEMPT,), "sessions.save": (ATTEMPT,),

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from stanine.api import bodies
+from stanine.api import bodies, export_bodies
 from stanine.api.admin import login_bodies, queue_bodies, settings_bodies
 from stanine.api.people import session_bodies
 from stanine.api.web import problems
@@ -23,6 +23,9 @@ ELSEWHERE: dict[type[msgspec.Struct], set[str]] = {bodies.ResultBody: {"token", 
         (records.AttemptOutcome, bodies.LineAnswer),
         (records.AttemptInfo, bodies.StoredAnswers),
         (records.AttemptResult, bodies.ResultBody),
+        (records.ListedAttemptInfo, export_bodies.ListedAttempt),
+        (records.AttemptLabelsInfo, export_bodies.AttemptLabels),
+        (records.ListPositionInfo, export_bodies.ListPosition),
         (records.ScaleScore, ScaleResult),
         (records.ProfileScore, ProfileResult),
         (records.InstrumentInfo, bodies.InstrumentItem),

@@ -49,7 +49,11 @@ def describe(routes: Iterable[Route]) -> dict[str, Any]:
         for content in (*route.answers.values(), *([route.body] if route.body else []))
     ]
     types = {
-        each for content in contents for each in content.types.values() if isinstance(each, type)
+        each
+        for content in contents
+        for some in content.types.values()
+        for each in (some if isinstance(some, tuple) else (some,))
+        if isinstance(each, type)
     } | {ProblemDocument}
     ordered = sorted(types, key=lambda each: each.__name__)
     _, plain_schemas = msgspec.json.schema_components(ordered, ref_template=_REFERENCE)
@@ -269,4 +273,6 @@ def _in_words(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _schema(each: Any) -> dict[str, Any]:
+    if isinstance(each, tuple):
+        return {"oneOf": [_schema(one) for one in each]}
     return {"$ref": _REFERENCE.format(name=each.__name__)} if isinstance(each, type) else dict(each)

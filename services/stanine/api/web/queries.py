@@ -5,6 +5,7 @@ Unknown, repeated and out-of-range parameters are refused.
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -15,6 +16,7 @@ from stanine.api.web.problems import MALFORMED_REQUEST, Problem
 from stanine.domain import limits
 from stanine.domain.attempts.explain import LANGUAGE
 from stanine.store.cursors import MAX_CURSOR, Cursor, SealedCursor, read_cursor
+from stanine.store.records import read_id
 
 #: Maximum seconds that a request is held.
 MAX_WAIT = 30
@@ -25,8 +27,14 @@ MAX_QUERY_BYTES = 2048
 
 _LAST_REVISION = limits.MAX_REVISION
 _NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,5})(?:\.[0-9]{1,30})?(?:[eE][-+]?[0-9]{1,3})?", re.ASCII)
-#: Optional parts of an answer.
+#: Optional parts of an answer; parts of an attempt in a list, and those by default.
 _PARTS = frozenset({"quality"})
+_LISTED_PARTS = frozenset({"answers", "attributes", "results", "labels"})
+_USUAL_PARTS = frozenset({"answers", "attributes"})
+#: Maximum of `limit` where an answer is streamed.
+_MAX_STREAMED = 10**9
+#: States of a stored attempt.
+_STATES = ("Submitted", "Scored", "Failed")
 _LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 
 
@@ -111,11 +119,46 @@ def _read_language(text: str) -> str:
     return text
 
 
-def _read_include(text: str) -> frozenset[str]:
-    parts = text.split(",")
-    if not set(parts) <= _PARTS or len(set(parts)) < len(parts):
-        raise ValueError(f"a list of {', '.join(sorted(_PARTS))}, separated by commas")
-    return frozenset(parts)
+def _parts(known: frozenset[str]) -> Callable[[str], frozenset[str]]:
+    def read(text: str) -> frozenset[str]:
+        parts = text.split(",")
+        if not set(parts) <= known or len(set(parts)) < len(parts):
+            raise ValueError(f"a list of {', '.join(sorted(known))}, separated by commas")
+        return frozenset(parts)
+
+    return read
+
+
+def _read_place(text: str) -> Cursor | SealedCursor | bytes:
+    return read_id(text) or _read_cursor(text)
+
+
+def _read_time(text: str) -> int:
+    """Return a time in milliseconds; of a date its beginning, UTC."""
+    try:
+        time = datetime.fromisoformat(text)
+        if "T" not in text and len(text) == len("YYYY-MM-DD"):
+            time = time.replace(tzinfo=UTC)
+        if time.tzinfo is None or time.year < 1970:
+            raise ValueError  # noqa: TRY301 - the same refusal
+    except (ValueError, OverflowError):
+        raise ValueError("a time such as 2026-11-30T08:00:00Z, or a date") from None
+    return round(time.timestamp() * 1000)
+
+
+def _read_state(text: str) -> str:
+    if text not in _STATES:
+        raise ValueError(f"one of {', '.join(_STATES)}")
+    return text
+
+
+def _text_of(most: int) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if not 1 <= len(text) <= most:
+            raise ValueError(f"a text of 1 to {most} characters")
+        return text
+
+    return read
 
 
 def _read_letter(text: str) -> str:
@@ -188,7 +231,7 @@ REVISION = Query(
 )
 INCLUDE = Query(
     "include",
-    _read_include,
+    _parts(_PARTS),
     frozenset(),
     {"type": "string", "enum": sorted(_PARTS)},
     "`quality`: figures about how the attempt was filled in.",
@@ -199,4 +242,61 @@ LANGUAGE_TAG = Query(
     None,
     {"type": "string", "pattern": LANGUAGE, "maxLength": limits.MAX_LANGUAGE},
     "The language of the texts, instead of Accept-Language; the document's own language if unavailable.",
+)
+AFTER_PLACE = Query(
+    "after",
+    _read_place,
+    Cursor(),
+    {"type": "string", "maxLength": MAX_CURSOR},
+    "Where to continue: the last `next`, or the id of the last attempt of an earlier answer.",
+)
+MOST = Query(
+    "limit",
+    _whole(1, _MAX_STREAMED),
+    None,
+    {"type": "integer", "minimum": 1, "maximum": _MAX_STREAMED},
+    "Maximum number of attempts; by default all.",
+)
+FROM = Query(
+    "from",
+    _read_time,
+    None,
+    {"type": "string"},
+    "Only what was submitted at or after this time (RFC 3339, or a date: 00:00 UTC).",
+)
+TO = Query(
+    "to",
+    _read_time,
+    None,
+    {"type": "string"},
+    "Only what was submitted before this time.",
+)
+STATE = Query(
+    "state",
+    _read_state,
+    None,
+    {"type": "string", "enum": list(_STATES)},
+    "Only attempts in this state.",
+)
+KEY = Query(
+    "key",
+    _text_of(limits.MAX_KEY),
+    None,
+    {"type": "string", "minLength": 1, "maxLength": limits.MAX_KEY},
+    "Only attempts with this key, in any key space.",
+)
+PARTICIPANT = Query(
+    "participant",
+    _text_of(limits.MAX_PARTICIPANT),
+    None,
+    {"type": "string", "minLength": 1, "maxLength": limits.MAX_PARTICIPANT},
+    "Only attempts of this participant.",
+)
+LISTED = Query(
+    "include",
+    _parts(_LISTED_PARTS),
+    _USUAL_PARTS,
+    {"type": "string"},
+    "Parts of each attempt, separated by commas: `answers`, `attributes`, `results`, `labels`; by default answers "
+    "and attributes. `results` needs the scope `results:read`.",
 )

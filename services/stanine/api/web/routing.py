@@ -22,7 +22,7 @@ Handler = Callable[[Request], Awaitable[Answer | None]]
 
 
 class Content(msgspec.Struct, frozen=True):
-    """The content of a body by media type: a record type or a JSON schema."""
+    """The content of a body by media type: a record type, a tuple of alternative ones, or a JSON schema."""
 
     types: Mapping[str, Any]
     description: str = ""

@@ -13,9 +13,10 @@ from stanine.cli.exits import FAULTY_ROWS, InvalidInputError
 from stanine.cli.file_parameters import takes_file_options
 from stanine.cli.io.file_options import FileOptions
 from stanine.cli.io.scored_rows import ScoredRows, open_rows
-from stanine.cli.io.terminal import View, emit, note, shortest, show
+from stanine.cli.io.terminal import View, emit, note, show
 from stanine.cli.options import Shown
 from stanine.domain.statistics.norms import By, GroupingError, Norms, NormSums, ScoreNorms, parse_by
+from stanine.domain.tables.csv_lines import shortest
 
 
 @takes_file_options

@@ -5,13 +5,13 @@ The domain's `ItemCells` reads the document's own coding; this module translates
 
 from collections.abc import Sequence
 
-from stanine.cli.io.cell_guard import unguard
 from stanine.cli.io.cell_rules import CellError, CellRules, refuse_bytes
 from stanine.cli.io.column_map import ColumnSettings
 from stanine.cli.io.forms import ItemColumn
 from stanine.cli.io.labels import LabelIndex, plain_label
 from stanine.domain.attempts.answer_codes import Answer
 from stanine.domain.attempts.cells import ItemCells
+from stanine.domain.tables.cell_guard import unguard
 
 #: What programs write into the column of an option instead of 1 and 0, if cells have labels.
 _CHOSEN = {"checked": "1", "yes": "1", "y": "1", "true": "1"} | {

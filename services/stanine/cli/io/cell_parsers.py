@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from stanine.cli.io.cell_guard import unguard
 from stanine.cli.io.cell_rules import (
     INTEGER,
     NO_VALUE,
@@ -16,6 +15,7 @@ from stanine.cli.io.forms import AttributeColumn, ItemColumn
 from stanine.cli.io.labels import LabelIndex
 from stanine.domain.attempts.explain import LANGUAGE
 from stanine.domain.limits import MAX_ATTRIBUTE_TEXT, MAX_LANGUAGE
+from stanine.domain.tables.cell_guard import unguard
 
 #: Code of a missing answer; other codes are option indexes, as in the domain.
 MISSING = 255

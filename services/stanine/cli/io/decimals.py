@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from itertools import islice
 
 from stanine.cli.exits import InvalidInputError
-from stanine.cli.io.cell_guard import unguard
 from stanine.cli.io.cell_rules import COMMA_NUMBER, NUMBER
 from stanine.cli.io.column_map import ColumnSettings
 from stanine.cli.io.file_options import FileOptions
 from stanine.cli.io.forms import Form
 from stanine.cli.io.locating import Columns
 from stanine.cli.io.sheet import Sheet
+from stanine.domain.tables.cell_guard import unguard
 
 #: Rows that are looked at.
 _ROWS = 2_000

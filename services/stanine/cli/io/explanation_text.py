@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from msgspec import UNSET, UnsetType
 
-from stanine.cli.io.terminal import shortest
 from stanine.domain.scoring.explanation_records import (
     BandStep,
     ErrorStep,
@@ -19,6 +18,7 @@ from stanine.domain.scoring.explanation_records import (
     SumStep,
     TermStep,
 )
+from stanine.domain.tables.csv_lines import shortest
 
 _STATES = {
     "Answered": "answered",

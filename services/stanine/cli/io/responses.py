@@ -8,7 +8,6 @@ that is blank or NA is a missing answer. Every cell is unescaped by `cell_guard`
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from stanine.cli.io.cell_guard import unguard
 from stanine.cli.io.cell_parsers import MISSING, refuse_long
 from stanine.cli.io.cell_rules import NO_VALUE, CellError
 from stanine.cli.io.column_parsers import ColumnParsers
@@ -18,6 +17,7 @@ from stanine.cli.io.locating import LANGUAGE_COLUMN, locate_columns
 from stanine.cli.io.sheet import Row, RowFault, Sheet
 from stanine.domain.attempts.answer_codes import Answer
 from stanine.domain.limits import MAX_KEY, MAX_PARTICIPANT
+from stanine.domain.tables.cell_guard import unguard
 
 
 class Response(NamedTuple):

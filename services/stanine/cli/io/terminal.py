@@ -17,6 +17,7 @@ from typing import IO, Any, Protocol
 import msgspec
 
 from stanine.cli.exits import CliError, InvalidInputError
+from stanine.domain.tables.csv_lines import shortest
 
 #: Text that needs no quotes in YAML, and its exceptions: booleans and null.
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]{2,}", re.ASCII)
@@ -91,12 +92,6 @@ def _cell(value: object) -> str:
     if value is None:
         return ""
     return shortest(value) if isinstance(value, float) else str(value)
-
-
-def shortest(number: float) -> str:
-    """Return the shortest decimal that reads back as the same float: `3`, `0.1`, `1e+22`."""
-    text = repr(number)
-    return text.removesuffix(".0")
 
 
 class Bar(Protocol):

@@ -1,15 +1,23 @@
-"""`client.attempts` for asyncio: submit, read and erase attempts."""
+"""`client.attempts` for asyncio: submit, read, list and erase attempts."""
 
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import aclosing
 from typing import TypeVar
 
 from stanine.client import bulk, waiting
-from stanine.client.async_resources.base import AsyncResource
+from stanine.client.async_resources.base import AsyncListing, AsyncResource
 from stanine.client.async_resources.lines import send_lines
-from stanine.client.calls import attempts
+from stanine.client.calls import attempt_lists, attempts
 from stanine.client.calls.lines import AnyLine
 from stanine.client.flow import Flow
+from stanine.client.listing import ListReader, OnHistoryChange
 from stanine.client.records import (
     AnswerValue,
     AttemptInfo,
@@ -18,6 +26,7 @@ from stanine.client.records import (
     AttemptRequest,
     AttemptResult,
     AttributeValue,
+    ListedAttemptInfo,
 )
 
 S = TypeVar("S", bound=waiting.SubmittedAttempt)
@@ -104,3 +113,40 @@ class AsyncAttemptsResource(AsyncResource):
     async def erase(self, attempt: str) -> None:
         """Erase an attempt with its result, its session and its invitation; permanent."""
         await self._client.call(attempts.erase(attempt))
+
+    def list(
+        self,
+        instrument: str,
+        *,
+        after: str = "",
+        since: str | None = None,
+        until: str | None = None,
+        state: str | None = None,
+        key: str | None = None,
+        participant: str | None = None,
+        include: Sequence[str] = ("answers", "attributes"),
+        language: str | None = None,
+        on_history_change: OnHistoryChange = "raise",
+        page_size: int = attempt_lists.PAGE,
+    ) -> AsyncListing[ListedAttemptInfo]:
+        """List an instrument's attempts in order of arrival, with or without a result.
+
+        `since`, `until`: RFC 3339 times or dates; `include`: of "answers", "attributes", "results" (needs the scope
+        `results:read`) and "labels", which are in `language`. An attempt that is passed before it is scored is not
+        listed again: for results follow `results.list`. `on_history_change` as there.
+        """
+        selection = attempt_lists.Selection(
+            since, until, state, key, participant, tuple(include), language
+        )
+        reader = ListReader(
+            self._client.context,
+            lambda at: attempt_lists.page(instrument, at, page_size, selection),
+            after,
+            on_history_change,
+            _attempt_of,
+        )
+        return AsyncListing(self._client, reader)
+
+
+def _attempt_of(listed: ListedAttemptInfo) -> str:
+    return listed.attempt

@@ -36,6 +36,7 @@ from stanine.client.records.explanations import (
     ExplainedValue,
     ResultExplanation,
 )
+from stanine.client.records.exports import AttemptLabelsInfo, ListedAttemptInfo, ListPositionInfo
 from stanine.client.records.forms import (
     AttributeInfo,
     FormInfo,
@@ -98,6 +99,7 @@ from stanine.client.records.sessions import (
 __all__ = [
     "AnswerValue",
     "AttemptInfo",
+    "AttemptLabelsInfo",
     "AttemptOutcome",
     "AttemptReceipt",
     "AttemptRequest",
@@ -136,6 +138,8 @@ __all__ = [
     "InvitationRequest",
     "ItemInfo",
     "LayoutInfo",
+    "ListPositionInfo",
+    "ListedAttemptInfo",
     "LoginInfo",
     "OptionInfo",
     "OrderDone",

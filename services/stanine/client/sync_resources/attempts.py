@@ -1,12 +1,13 @@
-"""`client.attempts`: submit, read and erase attempts."""
+"""`client.attempts`: submit, read, list and erase attempts."""
 
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from typing import TypeVar
 
 from stanine.client import bulk, waiting
-from stanine.client.calls import attempts
+from stanine.client.calls import attempt_lists, attempts
 from stanine.client.calls.lines import AnyLine
+from stanine.client.listing import ListReader, OnHistoryChange
 from stanine.client.records import (
     AnswerValue,
     AttemptInfo,
@@ -15,8 +16,9 @@ from stanine.client.records import (
     AttemptRequest,
     AttemptResult,
     AttributeValue,
+    ListedAttemptInfo,
 )
-from stanine.client.sync_resources.base import SyncResource
+from stanine.client.sync_resources.base import Listing, SyncResource
 from stanine.client.sync_resources.lines import send_lines
 
 S = TypeVar("S", bound=waiting.SubmittedAttempt)
@@ -106,3 +108,40 @@ class AttemptsResource(SyncResource):
         Raises NotFoundError if there is no such attempt, also after a retry whose first request erased it.
         """
         self._client.call(attempts.erase(attempt))
+
+    def list(
+        self,
+        instrument: str,
+        *,
+        after: str = "",
+        since: str | None = None,
+        until: str | None = None,
+        state: str | None = None,
+        key: str | None = None,
+        participant: str | None = None,
+        include: Sequence[str] = ("answers", "attributes"),
+        language: str | None = None,
+        on_history_change: OnHistoryChange = "raise",
+        page_size: int = attempt_lists.PAGE,
+    ) -> Listing[ListedAttemptInfo]:
+        """List an instrument's attempts in order of arrival, with or without a result.
+
+        `since`, `until`: RFC 3339 times or dates; `include`: of "answers", "attributes", "results" (needs the scope
+        `results:read`) and "labels", which are in `language`. An attempt that is passed before it is scored is not
+        listed again: for results follow `results.list`. `on_history_change` as there.
+        """
+        selection = attempt_lists.Selection(
+            since, until, state, key, participant, tuple(include), language
+        )
+        reader = ListReader(
+            self._client.context,
+            lambda at: attempt_lists.page(instrument, at, page_size, selection),
+            after,
+            on_history_change,
+            _attempt_of,
+        )
+        return Listing(self._client, reader)
+
+
+def _attempt_of(listed: ListedAttemptInfo) -> str:
+    return listed.attempt

@@ -1,4 +1,4 @@
-"""Packing: answers of a form to a row of bytes and back. Others import this through `response`.
+"""Packing: answers of a form to a row of bytes. Others import this through `response`; `unpacking` is the inverse.
 
 The row has one cell per item (`answer_codes`). The answered free texts follow it in the order of the form, each as its
 length in 2 bytes and UTF-8. An item that its condition hides, given the earlier answers, is packed as not shown.
@@ -155,42 +155,6 @@ class Packer:
                 yield _LENGTH.pack(min(len(data), limits.MAX_PACKED_BYTES)) + data
 
 
-def unpack_answers(entry: IndexEntry, packed: bytes) -> dict[str, Answer | None]:
-    """Return each item's answer, None if it has none.
-
-    Raises ValueError if the bytes are of another form.
-    """
-    size = entry.plan.row_bytes
-    if len(packed) < size or (len(packed) > size and not entry.plan.has_texts):
-        raise ValueError(f"{size} codes belong here, not {len(packed)}")
-    answers: dict[str, Answer | None] = {}
-    texts = packed[size:]
-    for coder in coders_of(item_forms(entry), entry.plan.cells):
-        answer, _ = coder.decode(packed)
-        if coder.cell.kind == "Text" and answer is not None:
-            answer, texts = _take_text(texts)
-        answers[coder.form.id] = answer
-    if texts:
-        raise ValueError("bytes follow the last text")
-    return answers
-
-
-def not_shown(entry: IndexEntry, packed: bytes) -> tuple[str, ...]:
-    """Return the items that were not shown in an attempt."""
-    coders = coders_of(item_forms(entry), entry.plan.cells)
-    return tuple(coder.form.id for coder in coders if coder.decode(packed)[1] == NOT_SHOWN)
-
-
-def _take_text(texts: bytes) -> tuple[str, bytes]:
-    if len(texts) < _LENGTH.size:
-        raise ValueError("a text is missing")
-    (length,) = _LENGTH.unpack_from(texts)
-    end = _LENGTH.size + length
-    if len(texts) < end:
-        raise ValueError("a text is cut short")
-    return texts[_LENGTH.size : end].decode(), texts[end:]
-
-
 def check_attribute(attribute: FormAttribute, value: Any, place: str, faults: Faults) -> None:
     """Add an error if an attribute cannot have this value."""
     if value is None:
@@ -222,6 +186,4 @@ __all__ = [
     "OMITTED",
     "Packer",
     "check_attribute",
-    "not_shown",
-    "unpack_answers",
 ]

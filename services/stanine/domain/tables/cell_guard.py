@@ -1,4 +1,4 @@
-"""Escapes CSV texts that spreadsheets would run as formulas. Used by `rows` and `responses`.
+"""Escapes CSV texts that spreadsheets would run as formulas. Used by all CSV writers and readers.
 
 A text that begins with `=`, `+`, `-`, `@`, a tab or a carriage return gets a leading `'`, which marks text in
 spreadsheets. So does a text that begins with `'` and such a character, so that reading restores every text exactly.

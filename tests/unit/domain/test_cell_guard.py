@@ -8,12 +8,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stanine.cli.io.cell_guard import guard, unguard
 from stanine.cli.io.forms import AttributeColumn, Form, ItemColumn
 from stanine.cli.io.responses import Responses
 from stanine.cli.io.rows import CsvWriter
 from stanine.cli.io.sheet import Sheet
 from stanine.domain.scoring.result import ScaleResult
+from stanine.domain.tables.cell_guard import guard, unguard
 
 RUNNING = "=+-@\t\r"
 texts = st.text(max_size=12) | st.text("'=+-@\t\r\n, \"1a", max_size=8)

@@ -1,0 +1,49 @@
+"""Lines of an export of attempts. Used by `attempt_export` and its routes."""
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from stanine.api.bodies import State
+from stanine.domain.scoring.result import ProfileResult, ScaleResult
+
+
+class AttemptLabels(msgspec.Struct, frozen=True):
+    """Labels of the chosen options, by item, and of attributes' values. A value without a label is omitted."""
+
+    answers: dict[str, str | list[str]]
+    attributes: dict[str, str]
+
+
+class ListedAttempt(msgspec.Struct, frozen=True, rename="camel"):
+    """An attempt in a list, with the parts that `include` names."""
+
+    attempt: str
+    revision: int
+    #: The first revision of the answered form.
+    form: int
+    state: State
+    #: Arrival by the database's clock.
+    submitted_at: str
+    key: str | UnsetType = UNSET
+    participant: str | UnsetType = UNSET
+    #: Language and duration in seconds, as submitted.
+    language: str | UnsetType = UNSET
+    seconds: float | UnsetType = UNSET
+    attributes: dict[str, float | str] | UnsetType = UNSET
+    #: Every item of the form; null: not answered.
+    answers: dict[str, float | str | list[float | str] | None] | UnsetType = UNSET
+    #: The items that were not shown, because of their conditions.
+    not_shown: tuple[str, ...] | UnsetType = UNSET
+    labels: AttemptLabels | UnsetType = UNSET
+    #: The revision whose scoring was applied, the engine version, and the scores; `reason`: why scoring failed.
+    scoring_revision: int | UnsetType = UNSET
+    engine: int | UnsetType = UNSET
+    scales: dict[str, ScaleResult] | UnsetType = UNSET
+    profiles: dict[str, ProfileResult] | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
+
+
+class ListPosition(msgspec.Struct, frozen=True):
+    """A line between attempts, and the last line: the cursor to continue from after the attempts before it."""
+
+    next: str

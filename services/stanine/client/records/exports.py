@@ -1,0 +1,45 @@
+"""Attempts in a list."""
+
+from stanine.client.records.base import ClientRecord, PersonRecord
+from stanine.client.records.results import ProfileScore, ScaleScore
+
+
+class AttemptLabelsInfo(PersonRecord, frozen=True):
+    """Labels of the chosen options, by item, and of attributes' values."""
+
+    answers: dict[str, str | list[str]]
+    attributes: dict[str, str]
+
+
+class ListedAttemptInfo(PersonRecord, frozen=True):
+    """An attempt in a list, with the parts that were asked for."""
+
+    attempt: str
+    revision: int
+    #: The first revision of the form that was answered.
+    form: int
+    #: Submitted, Scored or Failed.
+    state: str
+    submitted_at: str
+    key: str | None = None
+    participant: str | None = None
+    language: str | None = None
+    seconds: float | None = None
+    attributes: dict[str, int | float | str] | None = None
+    #: Every item of the form; null: not answered.
+    answers: dict[str, int | float | str | list[int | float | str] | None] | None = None
+    #: The items that were not shown, because of their conditions.
+    not_shown: tuple[str, ...] = ()
+    labels: AttemptLabelsInfo | None = None
+    #: The revision whose scoring gave the scales, and the engine version; `reason`: why scoring failed.
+    scoring_revision: int | None = None
+    engine: int | None = None
+    scales: dict[str, ScaleScore] | None = None
+    profiles: dict[str, ProfileScore] | None = None
+    reason: str | None = None
+
+
+class ListPositionInfo(ClientRecord, frozen=True):
+    """A line of a list that is no attempt: the cursor to continue from."""
+
+    next: str
