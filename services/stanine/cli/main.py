@@ -12,10 +12,10 @@ from stanine.cli.exits import FAILED, INTERRUPTED, CliError
 #: The commands in the order of the help. Function (or group) and module have the same name.
 COMMANDS = (
     "init", "demo", "up", "preview", "publish", "validate", "instruments", "invitations", "submit", "result", "results", "explain", "erase",
-    "queues", "config", "keys", "tokens", "score", "reliability", "norms", "check", "backup",
+    "queues", "config", "keys", "tokens", "score", "reliability", "norms", "check", "backup", "restore",
 )  # fmt: skip
 #: Commands that start processes on this machine. They need the extra `local`, all others `cli`.
-LOCAL = frozenset({"backup", "demo", "preview", "up"})
+LOCAL = frozenset({"backup", "demo", "preview", "restore", "up"})
 
 
 def main() -> None:

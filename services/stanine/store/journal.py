@@ -72,7 +72,10 @@ def append_new(path: Path, entries: Iterable[JournalEntry]) -> int:
     Whole lines are compared, not ids alone: a server that lost data may give an id again. An incomplete last line, of a
     process that died, is replaced.
     """
+    import fcntl  # noqa: PLC0415 - Windows has none, and imports this module for the help
+
     with path.open("a+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # the job that takes backups appends as well
         os.fchmod(file.fileno(), 0o640)
         file.seek(0)
         known, end = set(), 0

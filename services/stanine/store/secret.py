@@ -58,6 +58,15 @@ class TokenSecrets:
             found = await self._read()
         return found or proposed
 
+    async def all_by_name(self) -> dict[str, bytes]:
+        """Return all secrets by name, including those whose tokens are not accepted any more but not yet removed."""
+        fields = await self._client.hgetall(self._key)
+        return {
+            field.removeprefix(_SECRET).decode(): secret
+            for field, secret in fields.items()
+            if field.startswith(_SECRET)
+        }
+
     async def rotate(self, proposed: Secrets, keep_ms: int) -> int:
         """Make `proposed` the current secret.
 

@@ -75,7 +75,7 @@ def test_a_server_that_cannot_load_the_snapshot_is_a_failure(source: Store, tmp_
     program = tmp_path / "older-server"
     program.write_text("#!/bin/sh\necho 'Fatal error loading the DB' >&2\nexit 1\n")
     program.chmod(0o755)
-    refused = command_for(source.url)("backup", tmp_path / "backups", "--verify-with", program)
+    refused = command_for(source.url)("backup", tmp_path / "backups", "--server-program", program)
     assert refused.returncode == 1
     assert "could not load the snapshot" in refused.stderr
     assert "Fatal error loading the DB" in refused.stderr
@@ -89,7 +89,7 @@ def test_the_newest_backups_are_kept_and_older_ones_removed(source: Store, tmp_p
         fill(source, 1)
         names.append(run.backup(directory, "--keep", "2")["backup"])
     assert good(directory) == names[1:]
-    assert {path.name for path in directory.iterdir()} == {"lock", *names[1:]}
+    assert {path.name for path in directory.iterdir()} == {"lock", "erasures.ndjson", *names[1:]}
 
 
 def test_a_backup_of_a_server_that_lost_its_data_does_not_remove_those_that_have_them(
@@ -134,7 +134,7 @@ def test_the_user_of_the_chart_may_take_backups_and_nothing_else(
     store.client.execute_command("ACL", "SETUSER", "backup", "-psync")
     refused = run("backup", tmp_path / "other", **login)
     assert (refused.returncode, good(tmp_path / "other")) == (1, [])
-    assert "it needs PSYNC and REPLCONF" in refused.stderr
+    assert "a backup needs PSYNC, REPLCONF" in refused.stderr
 
 
 def test_a_backup_is_taken_over_tls_of_a_redis_7_0(

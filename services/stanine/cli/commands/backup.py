@@ -32,6 +32,7 @@ from stanine.store.backup.archive import (
 )
 from stanine.store.backup.recorded import record_backup
 from stanine.store.backup.snapshot import SnapshotError, server_version, take_snapshot
+from stanine.store.journal import append_new, read_stream
 from stanine.store.keys import Keys
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Step(StrEnum):
 
     TAKE = "take"
     VERIFY = "verify"
+    JOURNAL = "journal"
 
 
 def backup(
@@ -50,7 +52,7 @@ def backup(
     keep: Annotated[
         int, typer.Option(help="Good backups to keep; older ones are removed.", min=1, max=1000)
     ] = 7,
-    verify_with: Annotated[
+    server_program: Annotated[
         Path | None,
         typer.Option(
             metavar="PROGRAM",
@@ -74,32 +76,36 @@ def backup(
     where every result of the namespace is compared with a fresh scoring. A snapshot that fails is not kept and
     replaces nothing: exit status 1, or 5 if the server cannot be reached. docs/howto/back-up-and-restore.md
     """
-    if (step is None) != (socket is None):
-        raise InvalidInputError("--step and --socket belong together")
+    if (step in {Step.TAKE, Step.VERIFY}) != (socket is not None):
+        raise InvalidInputError("--step take, --step verify and --socket belong together")
     try:
         environment = read_environment(os.environ)
     except InvalidEnvironmentError as error:
         raise InvalidInputError(str(error)) from None
     archive = Archive(directory)
-    with _reported(directory), archive.locked():
-        client = connect(environment.redis_url, pool_size=2)
-        try:
-            if step is not Step.VERIFY:
-                _take(client, archive, environment)
-            if step is Step.TAKE:
-                assert socket is not None
-                configuration = scratch_server.scratch_configuration(
-                    archive.incoming.resolve(), socket
-                )
-                (archive.incoming / scratch_server.CONFIGURATION).write_text(configuration)
-                note("taken; not verified yet")
+    client = connect(environment.redis_url, pool_size=2)
+    try:
+        with _reported(directory):
+            if step is Step.JOURNAL:
+                note(f"copied {_copy_journal(client, archive, environment)} erasures")
                 return
-            manifest = _verify(archive, _database(client), socket, verify_with)
-            kept = archive.keep(manifest)
-            removed, spared = archive.prune(keep)
-            _record(client, environment, manifest)
-        finally:
-            client.close()
+            with archive.locked():
+                if step is not Step.VERIFY:
+                    _take(client, archive, environment)
+                if socket is not None and step is Step.TAKE:
+                    configuration = scratch_server.scratch_configuration(
+                        archive.incoming.resolve(), socket
+                    )
+                    (archive.incoming / scratch_server.CONFIGURATION).write_text(configuration)
+                    note("taken; not verified yet")
+                    return
+                manifest = _verify(archive, socket, server_program)
+                kept = archive.keep(manifest)
+                removed, spared = archive.prune(keep)
+                _record(client, environment, manifest)
+                _copy_journal(client, archive, environment)
+    finally:
+        client.close()
     note(*(f"removed {name}" for name in removed))
     note(
         *(
@@ -132,7 +138,7 @@ def _reported(directory: Path) -> "Iterator[None]":
         raise CliError(f"another `stanine backup` writes to {directory}") from None
     except redis.exceptions.NoPermissionError:
         raise CliError(
-            "no backup: the Redis user may not take a snapshot: it needs PSYNC and REPLCONF, as the user `backup` of the chart"
+            "the Redis user may not do this: a backup needs PSYNC, REPLCONF, HSET and XRANGE, as the user `backup` of the chart"
         ) from None
     except redis.RedisError as error:
         raise TryAgainError(f"STANINE_REDIS_URL: {classify(error)}") from None
@@ -160,13 +166,12 @@ def _take(client: "redis.Redis", archive: Archive, environment: Environment) -> 
             replication_id=snapshot.replication_id,
             offset=snapshot.offset,
             stanine=importlib.metadata.version("stanine"),
+            database=_database(client),
         )
     )
 
 
-def _verify(
-    archive: Archive, database: int, socket: Path | None, program: Path | None
-) -> BackupManifest:
+def _verify(archive: Archive, socket: Path | None, program: Path | None) -> BackupManifest:
     """Load the incoming snapshot, check its records, and return its manifest with the counts."""
     import msgspec  # noqa: PLC0415
 
@@ -176,10 +181,10 @@ def _verify(
     check_file(archive.incoming, manifest)
     if socket is None:
         opened: Any = scratch_server.scratch_server(
-            archive.incoming, database, program=program, environment=os.environ
+            archive.incoming, manifest.database, program=program, environment=os.environ
         )
     else:
-        opened = scratch_server.scratch_client(socket, database)
+        opened = scratch_server.scratch_client(socket, manifest.database)
     with opened as scratch:
         try:
             if socket is not None:
@@ -193,6 +198,12 @@ def _verify(
             if socket is not None:
                 scratch_server.end_server(scratch)
     return msgspec.structs.replace(manifest, counts=counts)
+
+
+def _copy_journal(client: "redis.Redis", archive: Archive, environment: Environment) -> int:
+    """Copy the erasure journal next to the backups; return how many entries were new."""
+    archive.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return append_new(archive.journal, read_stream(client, Keys(environment.namespace)))
 
 
 def _record(client: "redis.Redis", environment: Environment, manifest: BackupManifest) -> None:

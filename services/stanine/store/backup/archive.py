@@ -58,6 +58,8 @@ class BackupManifest(msgspec.Struct, frozen=True, rename="camel"):
     replication_id: str
     offset: int
     stanine: str
+    #: Number of the database that the namespace is in.
+    database: int = 0
     format: int = FORMAT
     #: None until the snapshot has been verified.
     counts: RecordCounts | None = None
@@ -75,6 +77,7 @@ class Archive:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.incoming = directory / "incoming"
+        self.journal = directory / "erasures.ndjson"
 
     @contextmanager
     def locked(self) -> Iterator[None]:
