@@ -16,7 +16,10 @@ Exit statuses: 0 done, 1 failed, 2 invalid command line or document, 3 some rows
 """
 
 #: Groups of commands; each is made by the function `make_…` of its module.
-GROUPS = frozenset({"invitations", "queues", "config", "keys", "tokens"})
+GROUPS = frozenset({"import", "invitations", "queues", "config", "keys", "tokens"})
+
+#: Modules of commands whose names are words of Python.
+_MODULES = {"import": "importing"}
 
 
 def make_app(names: Sequence[str]) -> typer.Typer:
@@ -30,7 +33,7 @@ def make_app(names: Sequence[str]) -> typer.Typer:
     )
     app.callback()(_hold_options)
     for name in names:
-        module = importlib.import_module(f"stanine.cli.commands.{name}")
+        module = importlib.import_module(f"stanine.cli.commands.{_MODULES.get(name, name)}")
         if name in GROUPS:
             app.add_typer(getattr(module, f"make_{name}")(), name=name)
         else:

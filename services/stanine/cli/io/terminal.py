@@ -48,12 +48,12 @@ def show(record: object, view: View, rows: Sequence[Mapping[str, Any]]) -> None:
     if view is View.JSON:
         emit(msgspec.json.format(msgspec.json.encode(record), indent=2).decode())
     elif view is View.YAML:
-        sys.stdout.write(_as_yaml(record))
+        sys.stdout.write(as_yaml(record))
     else:
         show_table(rows)
 
 
-def _as_yaml(record: object) -> str:
+def as_yaml(record: object) -> str:
     """Return YAML that all versions of YAML read alike: ambiguous texts are quoted."""
     import yaml  # noqa: PLC0415 - slow to load, rarely used
 

@@ -1,0 +1,1 @@
+"""Conversion of questionnaires in other formats to instrument documents."""
