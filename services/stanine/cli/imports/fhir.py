@@ -10,7 +10,7 @@ from typing import Any
 from stanine.cli.imports.draft import Draft, add_default_scale
 from stanine.cli.imports.fhir_items import HIDDEN, FhirItems, codes_of, with_children
 from stanine.cli.imports.fhir_options import extensions, translations
-from stanine.cli.imports.sections import Group, Sections
+from stanine.cli.imports.sections import GroupPath, Sections
 
 #: Elements of the Questionnaire that the document has, or that describe only the file.
 _KNOWN = frozenset(
@@ -34,7 +34,7 @@ def import_fhir(resource: Any, keep_codes: bool = False) -> Draft:
         str(one.get("id")): one for one in resource.get("contained", ()) if isinstance(one, dict)
     }
     items, sections = FhirItems(draft, contained, keep_codes), Sections(draft)
-    _read_items(resource.get("item", ()), Group(), draft, items, sections)
+    _read_items(resource.get("item", ()), GroupPath(), draft, items, sections)
     sections.finish()
     if items.points:
         draft.scales.append(
@@ -64,7 +64,7 @@ def _read_header(draft: Draft, resource: Mapping[str, Any]) -> None:
 
 def _read_items(
     entries: Sequence[Mapping[str, Any]],
-    group: Group,
+    group: GroupPath,
     draft: Draft,
     items: FhirItems,
     sections: Sections,
@@ -90,15 +90,15 @@ def _read_items(
 
 
 def _read_group(
-    entry: Mapping[str, Any], place: str, group: Group, draft: Draft, items: FhirItems
-) -> Group:
+    entry: Mapping[str, Any], place: str, group: GroupPath, draft: Draft, items: FhirItems
+) -> GroupPath:
     """Return the groups of the items in a group."""
     own = items.condition(entry, place)
     if entry.get("repeats"):
         draft.omit(place, "the group can be repeated (repeats); it is asked once")
     items.report_rest(entry, place)
     title = entry.get("text")
-    return Group(
+    return GroupPath(
         place,
         (*group.titles, title) if title else group.titles,
         (*group.conditions, own) if own else group.conditions,

@@ -17,7 +17,7 @@ from stanine.cli.imports.reproschema_files import (
     texts_of,
 )
 from stanine.cli.imports.reproschema_items import ReproSchemaItems
-from stanine.cli.imports.sections import Group, Sections
+from stanine.cli.imports.sections import GroupPath, Sections
 from stanine.domain.limits import MAX_PASSAGE
 
 _KNOWN = frozenset(
@@ -41,7 +41,7 @@ def import_reproschema(path: Path, read: Callable[[Path], Any]) -> tuple[Draft, 
     if kind != "Activity":
         raise ValueError(f"a ReproSchema Activity belongs here, and this is {kind or 'none'}")
     importer = _Activity(_language_of(activity), read)
-    importer.read(activity, file, Group())
+    importer.read(activity, file, GroupPath())
     importer.finish()
     name = str(activity.get("@id") or activity.get("id") or file.name)
     return importer.draft, name_of(name.rpartition("/")[2].split(".")[0].removesuffix("_schema"))
@@ -80,7 +80,7 @@ class _Activity:
         self._names: dict[str, str] = {}
         self._titles: dict[str, Any] = {}
 
-    def read(self, activity: Mapping[str, Any], file: Path, group: Group) -> None:
+    def read(self, activity: Mapping[str, Any], file: Path, group: GroupPath) -> None:
         """Read an activity; one within another (`group` has its title) becomes a section."""
         if not group.name:
             self._read_header(activity)
@@ -130,7 +130,7 @@ class _Activity:
         reference: str,
         properties: Mapping[str, Any],
         file: Path,
-        group: Group,
+        group: GroupPath,
         computed: set[str],
     ) -> None:
         name = str(properties.get("variableName") or reference.rpartition("/")[2].split(".")[0])
@@ -159,13 +159,13 @@ class _Activity:
             self.draft.omit(name, field)
 
     def _read_within(
-        self, name: str, activity: Mapping[str, Any], file: Path, visible: Any, group: Group
+        self, name: str, activity: Mapping[str, Any], file: Path, visible: Any, group: GroupPath
     ) -> None:
         if group.name:
             raise ValueError("an activity within an activity within an activity")
         title, words = texts_of(activity.get("prefLabel"), self._language)
         condition = self._condition(visible, name)
-        inner = Group(name, (title,) if title else (), (condition,) if condition else (), words)
+        inner = GroupPath(name, (title,) if title else (), (condition,) if condition else (), words)
         self.read(activity, file, inner)
 
     def _condition(self, visible: Any, name: str) -> str | None:
@@ -210,7 +210,7 @@ class _Activity:
         self.draft.scales.append(made)
         self._names[name] = made["id"]
 
-    def _report(self, activity: Mapping[str, Any], ui: Mapping[str, Any], group: Group) -> None:
+    def _report(self, activity: Mapping[str, Any], ui: Mapping[str, Any], group: GroupPath) -> None:
         place = group.name or "activity"
         for field in sorted(set(activity) - _KNOWN):
             self.draft.omit(place, field)

@@ -7,7 +7,7 @@ from stanine.cli.imports.draft import Draft
 from stanine.domain.limits import MAX_PASSAGE, MAX_TITLE
 
 
-class Group(NamedTuple):
+class GroupPath(NamedTuple):
     """The nested groups that an item is in: their titles and conditions, and of the innermost its name and translations."""
 
     name: str = ""
@@ -21,7 +21,7 @@ class Sections:
 
     def __init__(self, draft: Draft) -> None:
         self._draft = draft
-        self._last: Group | None = None
+        self._last: GroupPath | None = None
         #: Texts to be shown before the next item, with their translations.
         self._waiting: list[tuple[str, Mapping[str, str]]] = []
         self._are_needed = False
@@ -30,7 +30,7 @@ class Sections:
         """Show a text before the next item."""
         self._waiting.append((text, words))
 
-    def place(self, item: str, group: Group) -> None:
+    def place(self, item: str, group: GroupPath) -> None:
         """Put an item into the last section, or into a new one if its groups are others."""
         if not self._draft.sections and not group.titles and not group.conditions:
             self._introduce()
@@ -56,7 +56,7 @@ class Sections:
             self._draft.translate(language, "instructions", text=text)
         self._waiting = []
 
-    def _begin(self, group: Group) -> None:
+    def _begin(self, group: GroupPath) -> None:
         draft = self._draft
         name = f"section_{len(draft.sections) + 1}"
         section: dict[str, Any] = {"id": name, "items": []}
