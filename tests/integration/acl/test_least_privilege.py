@@ -168,6 +168,20 @@ def test_all_operations_succeed_and_use_every_granted_right(running: Guarded) ->
         assert stanine(running, "tokens", "rotate").returncode == 0
         assert len(client.get("/v1/instruments/gad-7/results?limit=400").json()["items"]) == 301
 
+        # re-scored by a corrected document; the earlier result is kept, and read and erased with the attempt
+        corrected = document.replace(b"from: 5,", b"from: 8,")
+        assert client.put(
+            "/v1/instruments/gad-7?wait=20", content=corrected, headers=YAML
+        ).is_success
+        assert client.post("/v1/instruments/gad-7:rescore").status_code == 202
+        eventually(
+            lambda: client.get("/v1/instruments/gad-7/rescoring").json()["state"] == "Completed", 30
+        )
+        history = client.get(f"/v1/attempts/{attempt}/result/history").json()["items"]
+        assert [each["scales"]["anxiety"]["band"] for each in history] == ["mild"]
+        assert len(client.get("/v1/participants/p-1/results?limit=1000").json()["items"]) == 301
+        assert client.delete(f"/v1/attempts/{attempt}").status_code == 204
+
         # people: invited, filled in, submitted, swept, released, withdrawn, erased
         fill_in(services.url, client)
         log_in(services.url, client)

@@ -123,6 +123,35 @@ def test_served_results_equal_offline_scores(
     }
 
 
+def test_a_rescoring_is_reported_before_and_done_once(
+    stanine: Run, up: Up, published: str, tmp_path: Path
+) -> None:
+    (tmp_path / "r.csv").write_text(ROWS)
+    count(stanine, up, published, "r.csv", "--wait")
+    changed = (tmp_path / "own.yaml").read_text().replace("[-A1, A2]", "[A1, A2]")
+    assert changed != (tmp_path / "own.yaml").read_text()
+    (tmp_path / "own.yaml").write_text(changed)
+    assert stanine("publish", "own.yaml", "--wait", **up.variables).status == 0
+    ran = stanine("rescore", published, "--dry-run", "-o", "json", **up.variables)
+    assert ran.status == 0, ran.err
+    dry = json.loads(ran.out)
+    assert (dry["state"], dry["dryRun"], dry["report"]["attempts"]) == ("Completed", True, 3)
+    assert dry["report"]["changed"] > 0
+    assert f"{dry['report']['changed']} would change" in ran.err
+    ran = stanine("rescore", published, "-o", "json", **up.variables)
+    assert json.loads(ran.out)["report"] == dry["report"]
+    table = stanine("rescore", published, "--status", **up.variables)
+    assert "raw" in table.out
+    again = stanine("rescore", published, "-o", "json", **up.variables)
+    assert json.loads(again.out)["report"]["changed"] == 0
+    offline = list(csv.DictReader(io.StringIO(stanine("score", "own.yaml", "r.csv").out)))
+    served = csv.DictReader(io.StringIO(stanine("results", published, **up.variables).out))
+    by_key = {row["key"]: row for row in served}
+    assert {name: by_key[row["key"]][name] for row in offline for name in row if "." in name} == {
+        name: row[name] for row in offline for name in row if "." in name
+    }
+
+
 @pytest.mark.parametrize("suffix", ["csv", "ndjson"])
 def test_submitting_a_file_twice_adds_nothing(
     stanine: Run, up: Up, published: str, tmp_path: Path, suffix: str
