@@ -170,10 +170,10 @@ def test_all_operations_succeed_and_use_every_granted_right(running: Guarded) ->
 
         # re-scored by a corrected document; the earlier result is kept, and read and erased with the attempt
         corrected = document.replace(b"from: 5,", b"from: 8,")
-        assert client.put(
-            "/v1/instruments/gad-7?wait=20", content=corrected, headers=YAML
-        ).is_success
-        assert client.post("/v1/instruments/gad-7:rescore").status_code == 202
+        answer = client.put("/v1/instruments/gad-7?wait=20", content=corrected, headers=YAML)
+        assert answer.json()["indexed"], answer.text
+        begun = client.post("/v1/instruments/gad-7:rescore")
+        assert begun.status_code == 202, begun.text
         eventually(
             lambda: client.get("/v1/instruments/gad-7/rescoring").json()["state"] == "Completed", 30
         )

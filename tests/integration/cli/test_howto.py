@@ -14,7 +14,8 @@ from .pages import as_pattern
 ROOT = Path(__file__).parents[3]
 #: Pages without console blocks, or with separate tests.
 PAGES = [
-    ROOT / "docs" / "howto" / f"{name}.md" for name in ("back-up-and-restore", "erase", "invite")
+    ROOT / "docs" / "howto" / f"{name}.md"
+    for name in ("back-up-and-restore", "erase", "invite", "rescore")
 ]
 
 
