@@ -16,7 +16,8 @@ import redis
 from benchmarks.peers.work import ITEMS, URL
 from stanine.broker.entry import GROUP, head
 from stanine.broker.keys import queue_keys
-from stanine.broker.queue import Queue, library
+from stanine.broker.library import library
+from stanine.broker.queue import Queue
 from stanine.broker.settings import QueueSettings
 from stanine.domain.scoring.result import ENGINE_VERSION, SCALE_BYTES
 from stanine.messages import SCORE_ATTEMPTS

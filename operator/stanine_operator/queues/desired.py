@@ -3,9 +3,9 @@
 from typing import Any
 
 from stanine.broker import BrokerSettingsInvalid, QueueState
+from stanine.broker.administration import QueueStats
 from stanine.broker.bootstrap import Ownership, QueueDeclaration
 from stanine.broker.connection.ownership import Owner
-from stanine.broker.queue import QueueStats
 from stanine.broker.settings import QueueSettings
 from stanine.crds.queue import QueueSpec, broker_settings
 from stanine_operator.controller.problems import INVALID_SPEC, OperatorProblem

@@ -6,10 +6,10 @@ based on the current state.
 """
 
 from stanine.broker import QueueManaged, RequestConflict
+from stanine.broker.administration import Handled
 from stanine.broker.bootstrap import bootstrap
 from stanine.broker.connection.errors import ServerError
 from stanine.broker.connection.ownership import Owner
-from stanine.broker.queue import Handled
 from stanine.crds.queue import QueueSpec
 from stanine_operator.controller.context import ReconcileContext
 from stanine_operator.controller.ownership import (

@@ -17,6 +17,7 @@ from typing import Any
 import redis
 from dramatiq.errors import BrokerConnectionError
 
+from stanine.broker.administration import Handled, manage_queue, write_settings
 from stanine.broker.connection.checks import check_server
 from stanine.broker.connection.errors import (
     FUNCTIONS_MISSING,
@@ -29,9 +30,9 @@ from stanine.broker.connection.functions import Library
 from stanine.broker.connection.ownership import Owner
 from stanine.broker.errors import BrokerSettingsInvalid
 from stanine.broker.keys import libraries_key, queue_keys
+from stanine.broker.library import library as broker_library
 from stanine.broker.pauses import Pauses, jittered
-from stanine.broker.queue import Handled, Queue
-from stanine.broker.queue import library as broker_library
+from stanine.broker.queue import Queue
 from stanine.broker.retries import REDIS_ERRORS
 from stanine.broker.settings import QueueSettings, read_settings
 from stanine.broker.state import QueueState
@@ -212,8 +213,9 @@ def _declare(client: "redis.Redis", namespace: str, declaration: QueueDeclaratio
     fields = queue.join(client, "", declaration.settings)
     ownership = declaration.ownership
     if ownership is not None:
-        return queue.manage(
+        return manage_queue(
             client,
+            queue,
             ownership.owner,
             declaration.settings,
             ownership.state,
@@ -221,6 +223,6 @@ def _declare(client: "redis.Redis", namespace: str, declaration: QueueDeclaratio
             tokens=ownership.tokens,
         )
     if declaration.overwrite:
-        return queue.write_settings(client, declaration.settings.all_fields(), overwrite=True)
+        return write_settings(client, queue, declaration.settings.all_fields(), overwrite=True)
     read_settings(fields, declaration.settings)
-    return queue.write_settings(client, declaration.settings.as_fields(), overwrite=False)
+    return write_settings(client, queue, declaration.settings.as_fields(), overwrite=False)

@@ -8,7 +8,6 @@ problems; short outages are waited out here.
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
@@ -19,6 +18,7 @@ from stanine.broker import deliveries
 from stanine.broker.batch import BatchLimits, BatchPart, merge, merge_entries
 from stanine.broker.consumer_needs import BrokerOfConsumers
 from stanine.broker.entry import Entry, Fields, is_tick, read_entry
+from stanine.broker.fetched import FetchedWork, Item
 from stanine.broker.fetching import Fetching
 from stanine.broker.lease import ConsumerLease
 from stanine.broker.opening import InvalidEntry, actor_of, open_entry, open_part
@@ -29,9 +29,6 @@ from stanine.broker.retries import REDIS_ERRORS, Backoff, connection_error
 
 #: Own pending entries fetched per call during reconciliation.
 PENDING_PAGE = 500
-#: Deliveries after which an entry is a poison candidate, which may be killing its consumers: at most one of them runs
-#: at a time.
-POISON_DELIVERIES = 3
 #: Seconds: maximum read time while poison candidates wait; the next one may run once the current one is settled.
 POISON_WAIT = 0.01
 #: Seconds: shortest blocking read.
@@ -58,9 +55,7 @@ class StreamsConsumer(dramatiq.Consumer):
         self._prefetch = max(1, prefetch)
         #: Dramatiq's default prefetch is two messages per thread.
         self._threads = max(1, prefetch // 2)
-        #: Fetched but not handed over. Poison candidates wait until no other candidate is in flight.
-        self._work: deque[BatchPart | Entry] = deque()
-        self._poison_candidates: deque[BatchPart | Entry] = deque()
+        self._fetched = FetchedWork()
         self._backoff = Backoff(_logger, f"Reading queue {self._queue.name}", broker.client)
         self._stopping = threading.Event()
         reader = Reader(broker.blocking_client, self._queue.keys.ready)
@@ -148,16 +143,11 @@ class StreamsConsumer(dramatiq.Consumer):
             self._lease = self._broker.rejoin(lease)
             return None
         while self._free() > 0 and not lease.is_paused:
-            if self._poison_candidates and not lease.has_poison_candidate():
-                proxy = self._deliver(self._poison_candidates.popleft(), poison_candidate=True)
-            elif self._work:
-                item = self._work.popleft()
-                if deliveries.times_delivered(item) >= POISON_DELIVERIES:
-                    self._poison_candidates.append(item)
-                    continue
-                proxy = self._deliver(item, poison_candidate=False)
-            else:
+            taken = self._fetched.take(candidates_may_run=not lease.has_poison_candidate())
+            if taken is None:
                 return None
+            item, is_candidate = taken
+            proxy = self._deliver(item, poison_candidate=is_candidate)
             if proxy is not None or lease.lost:
                 return proxy
         return None
@@ -170,7 +160,7 @@ class StreamsConsumer(dramatiq.Consumer):
             if lease.is_paused and not lease.lost and not self._stopping.is_set():
                 lease.changed.wait(remaining)
 
-    def _deliver(self, item: "BatchPart | Entry", *, poison_candidate: bool) -> StreamProxy | None:
+    def _deliver(self, item: Item, *, poison_candidate: bool) -> StreamProxy | None:
         """Build the message and record it as in flight.
 
         Returns None if the entry is invalid, and then dead-letters it, or if the lease was lost.
@@ -202,29 +192,20 @@ class StreamsConsumer(dramatiq.Consumer):
         return prefetch - self._lease.outstanding
 
     def _discard_fetched(self) -> None:
-        self._work.clear()
-        self._poison_candidates.clear()
+        self._fetched.clear()
         self._lease.request_reconciliation()
 
     def _release_fetched(self) -> None:
         """Return fetched entries to the queue.
 
-        Entries taken over from dead consumers stay pending, because their delivery count is kept there; they become
-        available when this consumer leaves.
+        Those taken over from dead consumers become available when this consumer leaves.
         """
-        fetched = [*self._work, *self._poison_candidates]
-        earlier = [
-            (entry_id, item.delivery - 1)
-            for item in fetched
-            if not deliveries.crashed_of(item)
-            for entry_id in deliveries.ids_of(item)
-        ]
+        earlier, stay = self._fetched.returnable(), self._fetched.has_taken_over
         if earlier and not self._lease.lost:
             self._queue.release(self._client, self._lease.name, earlier)
             self._lease.mark_started(entry_id for entry_id, _ in earlier)
-        self._work.clear()
-        self._poison_candidates.clear()
-        if any(deliveries.crashed_of(item) for item in fetched):
+        self._fetched.clear()
+        if stay:
             self._lease.request_reconciliation()
 
     # fetching
@@ -247,14 +228,14 @@ class StreamsConsumer(dramatiq.Consumer):
         if lease.reconcile:
             self._reconcile()
             return
-        if self._poison_candidates:
+        if self._fetched.has_candidates:
             remaining = min(remaining, POISON_WAIT)
         rows = self._fetching.read(lease, free, remaining, self._backoff.succeeded)
         if not rows:
             return
         work, invalid = merge(rows, self._limits)
         self._fetching.adapt(len(rows), work, lease)
-        self._work.extend(work)
+        self._fetched.add(work)
         if invalid:
             self._settle_invalid(invalid)
 
@@ -273,7 +254,7 @@ class StreamsConsumer(dramatiq.Consumer):
     def _take_over(self) -> bool:
         """Take over dead consumers' entries for idle threads; return whether any can run."""
         lease, until = self._lease, self._lease.orphans_until
-        fetched = len(self._work) + len(self._poison_candidates)
+        fetched = len(self._fetched)
         room = self._broker.idle_threads(lease, self._threads) - fetched
         if room <= 0 and until is not None and time.monotonic() >= until:
             # All Workers are busy with other queues: use this queue's share of the threads.
@@ -317,8 +298,7 @@ class StreamsConsumer(dramatiq.Consumer):
         """Fetch own pending entries that are unknown here: from lost replies and from takeovers."""
         lease = self._lease
         lease.begin_reconciliation()
-        self._work.clear()
-        self._poison_candidates.clear()
+        self._fetched.clear()
         handed = (
             lease.in_flight_ids()
         )  # read before the request: an entry settled during it must not count as new
@@ -343,7 +323,7 @@ class StreamsConsumer(dramatiq.Consumer):
             after = rows[-1][0]
         if deleted:
             self._queue.ack(self._client, lease.name, deleted)
-        self._work.extend(merge_entries(entries, self._limits))
+        self._fetched.add(merge_entries(entries, self._limits))
 
     def _fetch_again(
         self, entry_id: bytes, times: int, fields: Fields, *, adopted: bool

@@ -1,4 +1,4 @@
-"""The entries of a message, and how often each was delivered. Used by the consumer; imported as a module."""
+"""The entries of a message, and how often each was delivered. Used by the consumer and `fetched`; imported as a module."""
 
 from stanine.broker.batch import BatchPart
 from stanine.broker.entry import Entry

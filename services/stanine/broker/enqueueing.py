@@ -16,9 +16,10 @@ from stanine.broker.entry import TRACE_OPTION, NewEntry
 from stanine.broker.errors import QueueDraining
 from stanine.broker.exchange import ProducerCall
 from stanine.broker.keeper import LeaseKeeper
+from stanine.broker.library import DRAINING, library
 from stanine.broker.producing import Chunk, Message, make_entry, without_options
 from stanine.broker.proxy import StreamProxy
-from stanine.broker.queue import DRAINING, Queue, library
+from stanine.broker.queue import Queue
 from stanine.broker.retries import REDIS_ERRORS, connection_error
 from stanine.broker.senders import Sender, Senders
 from stanine.broker.server import ServerCheck

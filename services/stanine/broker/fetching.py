@@ -17,7 +17,7 @@ from stanine.broker.connection.functions import is_function_missing
 from stanine.broker.entry import Entry, Fields, read_head
 from stanine.broker.exchange import ConsumerCapacity, Fetched
 from stanine.broker.lease import ConsumerLease
-from stanine.broker.queue import library
+from stanine.broker.library import library
 from stanine.broker.reader import QUEUE_DELETED, Reader
 
 #: Batch entries read at once before the size of messages is known.

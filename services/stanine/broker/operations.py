@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Literal, get_args
 
+from stanine.broker import administration
+from stanine.broker.administration import QueueStats, RequestResult
 from stanine.broker.connection.ownership import Owner
 from stanine.broker.deadletters import DeadLetter, delete_dead, find_dead, last_dead_id, list_dead
 from stanine.broker.errors import BrokerSettingsInvalid
-from stanine.broker.queue import Queue, QueueStats, RequestResult
+from stanine.broker.queue import Queue
 from stanine.broker.settings import QueueSettings, read_settings
 from stanine.broker.state import QueueState, read_state
 
@@ -39,7 +41,7 @@ class Operations:
 
     def stats(self, queue_name: str) -> QueueStats:
         """Return state, depth, age and consumers of a queue, without side effects."""
-        return self._queue(queue_name).stats(self.client)
+        return administration.read_stats(self.client, self._queue(queue_name))
 
     def try_write(self, queue_name: str) -> None:
         """Raise the server's error if it rejects writes; changes nothing."""
@@ -50,14 +52,16 @@ class Operations:
 
         Raises BrokerSettingsInvalid if the stored state is invalid.
         """
-        return read_state(self._queue(queue_name).read_settings(self.client))
+        return read_state(administration.read_stored_settings(self.client, self._queue(queue_name)))
 
     def settings(self, queue_name: str) -> QueueSettings:
         """Return the effective settings of a queue.
 
         Raises BrokerSettingsInvalid if they are invalid.
         """
-        return read_settings(self._queue(queue_name).read_settings(self.client), self.defaults)
+        return read_settings(
+            administration.read_stored_settings(self.client, self._queue(queue_name)), self.defaults
+        )
 
     def write_settings(self, queue_name: str, **values: int | None) -> QueueSettings:
         """Change some settings of a queue (None resets one); return all settings afterwards.
@@ -73,7 +77,7 @@ class Operations:
         queue = self._queue(queue_name)
         kept = {
             name: value
-            for name, value in queue.read_settings(self.client).items()
+            for name, value in administration.read_stored_settings(self.client, queue).items()
             if name.decode() not in values
         }
         given = {
@@ -82,7 +86,7 @@ class Operations:
             if value is not None
         }
         settings = read_settings({**kept, **given}, self.defaults)
-        queue.write_settings(self.client, values, overwrite=True)
+        administration.write_settings(self.client, queue, values, overwrite=True)
         return settings
 
     def pause(self, queue_name: str) -> None:
@@ -108,13 +112,13 @@ class Operations:
 
         Raises QueueManaged if it has an owner.
         """
-        return self._queue(queue_name).set_state(self.client, state)
+        return administration.set_state(self.client, self._queue(queue_name), state)
 
     def note_handled(
         self, queue_name: str, owner: Owner, request: Literal["purge", "requeue"], token: str
     ) -> None:
         """Record that an owner's request was handled, for as long as it owns the queue."""
-        self._queue(queue_name).note_handled(self.client, owner, request, token)
+        administration.note_handled(self.client, self._queue(queue_name), owner, request, token)
 
     def remove(self, queue_name: str, owner: Owner) -> bool:
         """Remove a queue that has no messages and no dead letters; return whether it was removed.
@@ -122,12 +126,12 @@ class Operations:
         Ownership ends even if the queue is kept. Consumers of a removed queue register again and use the defaults.
         Raises QueueManaged if another owner holds the queue.
         """
-        return self._queue(queue_name).remove(self.client, owner)
+        return administration.remove_queue(self.client, self._queue(queue_name), owner)
 
     def flush(self, queue_name: str) -> None:
         """Delete ready, delayed and in-flight messages. Dead letters are kept; see `purge`."""
         self.purge(queue_name, "delayed")
-        self._queue(queue_name).drop(self.client)
+        administration.drop_messages(self.client, self._queue(queue_name))
 
     def flush_all(self) -> None:
         """Flush every declared queue."""
@@ -178,8 +182,13 @@ class Operations:
         """
         if token.startswith(ANONYMOUS):
             raise ValueError(f"a token must not begin with {ANONYMOUS!r}")
-        return self._queue(queue_name).carry_out(
-            self.client, token or ANONYMOUS + secrets.token_hex(16), action, reason, actor
+        return administration.carry_out(
+            self.client,
+            self._queue(queue_name),
+            token or ANONYMOUS + secrets.token_hex(16),
+            action,
+            reason,
+            actor,
         )
 
     def recall(self, queue_name: str, token: str, action: str) -> RequestResult | None:
@@ -187,7 +196,7 @@ class Operations:
 
         None if it is unknown.
         """
-        return self._queue(queue_name).recall(self.client, token, action)
+        return administration.recall(self.client, self._queue(queue_name), token, action)
 
     def dead_letters(
         self,
@@ -212,7 +221,9 @@ class Operations:
     def requeue_dead(self, queue_name: str, ids: Sequence[str]) -> int:
         """Requeue dead letters with a reset delivery count; return how many existed."""
         return (
-            self._queue(queue_name).revive(self.client, [entry_id.encode() for entry_id in ids])
+            administration.revive(
+                self.client, self._queue(queue_name), [entry_id.encode() for entry_id in ids]
+            )
             if ids
             else 0
         )

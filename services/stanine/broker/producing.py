@@ -11,8 +11,13 @@ from typing import Any
 import dramatiq
 
 from stanine.broker.batch import ids_of, refuse_options
-from stanine.broker.connection.functions import Argument
 from stanine.broker.dedupe import DEDUPE_OPTIONS, DUPLICATE, dedupe_of
+from stanine.broker.enqueue_commands import (
+    Command,
+    append_command,
+    delay_command,
+    unique_command,
+)
 from stanine.broker.entry import TRACE_OPTION, NewEntry, head
 from stanine.broker.exchange import ProducerCall
 from stanine.broker.queue import Queue
@@ -54,18 +59,18 @@ class Chunk:
         """Whether its messages have deduplication keys."""
         return self.entries[0][0].dedupe is not None
 
-    def command(self, call: ProducerCall) -> tuple[str, list[str], list[Argument]]:
+    def command(self, call: ProducerCall) -> Command:
         """Return function, keys and arguments of the call.
 
         Repeating the same command adds nothing.
         """
         if self.has_keys:
             unique = [(secrets.token_bytes(12), delay or 0, entry) for entry, delay in self.entries]
-            return self.queue.unique_command(call, unique)
+            return unique_command(self.queue, call, unique)
         if not self.is_delayed:
-            return self.queue.append_command(call, [entry for entry, _ in self.entries])
+            return append_command(self.queue, call, [entry for entry, _ in self.entries])
         delayed = [(secrets.token_bytes(12), delay or 0, entry) for entry, delay in self.entries]
-        return self.queue.delay_command(call, delayed)
+        return delay_command(self.queue, call, delayed)
 
 
 def make_entry(

@@ -18,8 +18,9 @@ from dramatiq.middleware.shutdown import Shutdown
 from stanine.broker.failure import split
 from stanine.broker.keeper import LeaseKeeper
 from stanine.broker.lease import ConsumerLease
+from stanine.broker.library import FENCED
 from stanine.broker.proxy import StreamProxy
-from stanine.broker.queue import FENCED, Rejection
+from stanine.broker.queue import Rejection
 from stanine.broker.retries import Backoff, call_with_retries
 from stanine.broker.state import working
 

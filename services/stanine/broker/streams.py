@@ -17,6 +17,7 @@ import redis
 import redis.asyncio
 
 from stanine.broker import entry as entries
+from stanine.broker.administration import count_messages
 from stanine.broker.async_clients import AsyncClients
 from stanine.broker.batch import check_actor
 from stanine.broker.connection import clients
@@ -317,7 +318,7 @@ class StreamsBroker(Enqueueing, Operations, dramatiq.Broker):
         if queue_name not in self.queues:
             raise _errors.QueueNotFound(queue_name)
         deadline = time.monotonic() + timeout / 1000 if timeout is not None else None
-        while self._queue(queue_name).size(self.client):
+        while count_messages(self.client, self._queue(queue_name)):
             if deadline is not None and time.monotonic() > deadline:
                 raise _errors.QueueJoinTimeout(
                     f"queue {queue_name} still has messages after {timeout} ms"

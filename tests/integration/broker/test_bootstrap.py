@@ -22,7 +22,7 @@ from stanine.broker.connection.clients import connect
 from stanine.broker.connection.errors import ServerError, ServerProblem
 from stanine.broker.connection.functions import Library
 from stanine.broker.entry import GROUP
-from stanine.broker.queue import library
+from stanine.broker.library import library
 from stanine.broker.settings import QueueSettings
 
 NAMESPACE = "test:{t}"

@@ -16,7 +16,7 @@ import pytest
 from dramatiq.errors import BrokerConnectionError
 from tests.conftest import Server, stop_server
 
-from stanine.broker.queue import library
+from stanine.broker.library import library
 
 
 def record_into(broker: Any, done: Counter[int]) -> Any:

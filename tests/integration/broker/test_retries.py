@@ -12,8 +12,8 @@ import dramatiq
 import pytest
 
 from stanine.broker.exchange import ProducerCall
+from stanine.broker.library import FENCED, library
 from stanine.broker.producing import Chunk, make_entry
-from stanine.broker.queue import FENCED, library
 
 
 def test_a_retry_is_atomic(make_broker: Any, run_worker: Any) -> None:

@@ -14,9 +14,10 @@ from tests.integration.broker_failures import workload
 from tests.integration.broker_failures.fault_proxy import FaultProxy
 from tests.integration.broker_failures.ledger import Ledger, account
 
+from stanine.broker.enqueue_commands import append_command
 from stanine.broker.entry import NewEntry
 from stanine.broker.exchange import ProducerCall
-from stanine.broker.queue import library
+from stanine.broker.library import library
 from stanine.broker.senders import Senders
 
 #: Every function and command of a worker.
@@ -135,7 +136,7 @@ def test_an_abandoned_call_that_arrives_late_does_nothing(
     queue, client = make_broker()._queue("q"), make_broker().client
     entry = NewEntry(b"x", b"", b"")
     late, next_one = (
-        queue.append_command(ProducerCall("sender", number, from_worker=False), [entry])
+        append_command(queue, ProducerCall("sender", number, from_worker=False), [entry])
         for number in (1, 2)
     )
     assert library().call(client, *next_one) == 1

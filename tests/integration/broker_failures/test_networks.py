@@ -13,7 +13,7 @@ from tests.integration.broker_failures import workload
 from tests.integration.broker_failures.fault_proxy import FaultProxy
 from tests.integration.broker_failures.ledger import BEGUN, DONE, Ledger, account
 
-from stanine.broker.queue import QueueStats
+from stanine.broker.administration import QueueStats
 
 #: Seconds of random resets, unless STANINE_FAULT_SECONDS says more.
 RESET_SECONDS = 3.0

@@ -13,6 +13,7 @@ import dramatiq
 from tests.integration.broker_failures.ledger import BEGUN, DONE, SETTLED, Ledger
 
 from stanine.broker import StreamsBroker
+from stanine.broker.administration import write_settings
 from stanine.broker.entry import GROUP
 from stanine.broker.settings import QueueSettings
 
@@ -99,7 +100,7 @@ def configure(broker: StreamsBroker) -> None:
     )
     for name in QUEUES:
         broker.declare_queue(name)
-        broker._queue(name).write_settings(broker.client, settings.as_fields(), overwrite=True)
+        write_settings(broker.client, broker._queue(name), settings.as_fields(), overwrite=True)
 
 
 def produce(broker: StreamsBroker, actors: Any) -> None:

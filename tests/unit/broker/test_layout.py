@@ -11,8 +11,8 @@ import redis
 from stanine.broker import StreamsBroker
 from stanine.broker.entry import head, read_entry, read_head
 from stanine.broker.keys import queue_keys
+from stanine.broker.library import library
 from stanine.broker.producing import make_entry
-from stanine.broker.queue import library
 
 
 def test_all_keys_of_a_queue_have_one_hash_tag() -> None:

@@ -18,10 +18,10 @@ from stanine.api.result_presenter import iso
 from stanine.api.web.deadlines import within
 from stanine.api.web.problems import NotFound
 from stanine.broker import StreamsBroker
+from stanine.broker.administration import QueueStats
 from stanine.broker.deadletters import DeadLetter
 from stanine.broker.errors import BrokerSettingsInvalid
 from stanine.broker.keys import queue_keys
-from stanine.broker.queue import QueueStats
 from stanine.broker.settings import QueueSettings
 from stanine.broker.state import STATE_FIELD, QueueState
 from stanine.messages import (

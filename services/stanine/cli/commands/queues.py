@@ -25,7 +25,7 @@ _POLL = 0.5
 _COLUMNS = ("queue", "state", "ready", "inFlight", "delayed", "dead", "oldestSeconds", "consumers")
 
 
-class QueuePart(StrEnum):
+class PurgedPart(StrEnum):
     """The parts that can be purged."""
 
     READY = "ready"
@@ -132,7 +132,7 @@ def drain(
 def purge(
     queue: _Queue,
     part: Annotated[
-        QueuePart, typer.Argument(help="The part to delete. Messages in flight are not affected.")
+        PurgedPart, typer.Argument(help="The part to delete. Messages in flight are not affected.")
     ],
     token: _Token = "",
     server: Server = DEFAULT_SERVER,

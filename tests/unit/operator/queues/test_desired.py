@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stanine.broker import QueueState
+from stanine.broker.administration import QueueStats
 from stanine.broker.connection.ownership import Owner
-from stanine.broker.queue import QueueStats
 from stanine.broker.settings import QueueSettings
 from stanine.crds.reading import read_queue
 from stanine_operator.queues.desired import describe, describe_problem, desired_queue, rounded
