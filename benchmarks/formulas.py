@@ -18,7 +18,8 @@ from tests.unit.domain.formula_generator import depth_of, random_formula, random
 from benchmarks.machine import machine
 from stanine.domain.errors import Faults
 from stanine.domain.formulas.checking import check_formula
-from stanine.domain.formulas.evaluation import Batch, NumberColumn, evaluate
+from stanine.domain.formulas.columns import Batch, NumberColumn
+from stanine.domain.formulas.evaluation import evaluate
 from stanine.domain.formulas.names import Named, Names
 
 #: People per random formula.

@@ -8,7 +8,8 @@ import numpy as np
 
 from stanine.domain.errors import Faults
 from stanine.domain.formulas.checking import check_formula
-from stanine.domain.formulas.evaluation import Batch, NumberColumn, Outcome, ValueColumn, evaluate
+from stanine.domain.formulas.columns import Batch, NumberColumn, ValueColumn
+from stanine.domain.formulas.evaluation import Outcome, evaluate
 from stanine.domain.formulas.names import Names
 from stanine.domain.formulas.tree import Formula
 

@@ -7,9 +7,10 @@ import msgspec
 import pytest
 
 from stanine.domain.errors import Faults
-from stanine.domain.formulas.checking import Allowance, check_condition, check_formula
+from stanine.domain.formulas.checking import check_condition, check_formula
 from stanine.domain.formulas.names import Named, Names
 from stanine.domain.formulas.tree import Reference
+from stanine.domain.formulas.tree_building import Allowance
 
 from .formula_engine import checked, errors
 from .formula_generator import NAMES

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from stanine.domain.errors import Faults
 from stanine.domain.formulas.bounds import bounds
 from stanine.domain.formulas.checking import check_condition, check_formula
+from stanine.domain.formulas.columns import Batch, NumberColumn, ValueColumn
 from stanine.domain.formulas.conditions import compile_condition
 from stanine.domain.formulas.dependencies import order
-from stanine.domain.formulas.evaluation import Batch, NumberColumn, ValueColumn, evaluate
+from stanine.domain.formulas.evaluation import evaluate
 from stanine.domain.formulas.names import Named, Names
 from stanine.domain.formulas.tree import Formula, Match, Null, Number, Reference, Text
 

@@ -1,8 +1,9 @@
 """The kernel: scores a batch of attempts as matrices. The modules `kernel_*` are its parts.
 
-Called by the resultWatcher and by `stanine score`. Only these modules, `formulas.evaluation` and `rounding_vectors` use
-NumPy. An attempt's bits do not depend on its batch: `kernel_sums` explains this for its sums, and all other steps are
-elementwise. Scales of items come first, then composites and formulas after their parts.
+Called by the resultWatcher and by `stanine score`. Only these modules, `formulas.evaluation` with `columns` and
+`vectors`, and `rounding_vectors` use NumPy. An attempt's bits do not depend on its batch: `kernel_sums` explains this
+for its sums, and all other steps are elementwise. Scales of items come first, then composites and formulas after their
+parts.
 """
 
 from collections.abc import Mapping, Sequence

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from stanine.domain.formulas.evaluation import Batch, NumberColumn, ValueColumn, evaluate
+from stanine.domain.formulas.columns import Batch, NumberColumn, ValueColumn
+from stanine.domain.formulas.evaluation import evaluate
 from stanine.domain.instruments.record_types import Value
 from stanine.domain.scoring import kernel_answers
 from stanine.domain.scoring.kernel_answers import Codes, Floats, Mask
