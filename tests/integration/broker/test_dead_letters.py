@@ -7,6 +7,7 @@ import dramatiq
 import pytest
 
 from stanine.broker import RequestConflict
+from stanine.broker.library import call_function
 
 
 def dead_letter(
@@ -112,7 +113,7 @@ def test_an_interrupted_request_continues_and_skips_later_messages(broker: Any) 
     dead_letter(broker, 1500)
     queue = broker._queue("default")
     keys = [queue.keys.ready, queue.keys.delayed, queue.keys.dead]
-    assert queue._call(
+    assert call_function(
         broker.client, "requeue", keys, ("t", "requeue dead", "workers", 1000, "", "")
     ) == [0, 1000, 1]
     dead_letter(broker, 4)
@@ -130,7 +131,7 @@ def test_an_interrupted_or_repeated_purge_skips_later_messages(broker: Any) -> N
     send(1500)
     queue = broker._queue("default")
     keys = [queue.keys.ready, queue.keys.delayed, queue.keys.dead]
-    assert queue._call(
+    assert call_function(
         broker.client, "purge", keys, ("r", "purge ready", "workers", 1000, "", "")
     ) == [0, 1000, 1]
     send(4)

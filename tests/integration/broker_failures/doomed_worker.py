@@ -16,7 +16,7 @@ from tests.integration.failpoints import Doom, Step
 
 from stanine.broker import StreamsBroker
 from stanine.broker.connection.functions import Library
-from stanine.broker.queue import Queue
+from stanine.broker.library import PREFIX
 from stanine.broker.reader import Reader
 
 #: Seconds after its first message at which the worker stops, so that releasing and leaving are steps, too.
@@ -29,15 +29,12 @@ PRODUCED = 5
 
 def arm(doom: Doom) -> None:
     """Make every call to Redis a step."""
-    queue: Any = Queue
     reader: Any = Reader
     library: Any = Library
-    queue._call = doom.wrap(lambda _self, _client, function, _keys, _args: function, queue._call)
     reader.read = doom.wrap(lambda *_args: "XREADGROUP", reader.read)
-    # Producers' calls bypass Queue._call: `stanine_broker_delay`.
-    short = {"stanine_broker_delay": "delay", "stanine_broker_enqueue": "enqueue"}
     library.call = doom.wrap(
-        lambda _self, _client, function, _keys, _args=(): short.get(function), library.call
+        lambda _self, _client, function, _keys, _args=(): function.removeprefix(f"{PREFIX}_"),
+        library.call,
     )
 
 
