@@ -36,6 +36,7 @@ from stanine.api.people.session_opening import SessionOpening
 from stanine.api.people.session_sweep import SWEEP_SECONDS, SessionSweep
 from stanine.api.people.sessions import DAY_MS, SessionDesk
 from stanine.api.result_presenter import ResultPresenter
+from stanine.api.routes.access import AccessRoutes
 from stanine.api.routes.attempt_list import AttemptListRoutes
 from stanine.api.routes.attempts import AttemptRoutes
 from stanine.api.routes.config import ConfigRoutes
@@ -54,6 +55,7 @@ from stanine.api.routes.sessions import SessionRoutes
 from stanine.api.routes.tokens import TokenRoutes
 from stanine.api.settings import ApiSettings
 from stanine.api.web.auth import Keyring
+from stanine.api.web.change_recorder import ChangeRecorder
 from stanine.api.web.deadlines import within
 from stanine.api.web.dispatch import Dispatcher
 from stanine.api.web.login_tokens import LoginTokens
@@ -71,6 +73,7 @@ from stanine.store import settings as configuration
 from stanine.store.attempt_lists import AttemptLists
 from stanine.store.attempts import Attempts
 from stanine.store.capacity import Capacity
+from stanine.store.changes import Changes
 from stanine.store.durability import Writer
 from stanine.store.erasure import Erasure
 from stanine.store.index import AsyncIndex
@@ -180,6 +183,7 @@ class Api:
         metrics.watch_backups(lambda: self._backups.newest_at)
         metrics.watch_capacity(lambda: intake.is_full, lambda: (capacity.used, capacity.limit))
         metrics.ready.set_function(lambda: float(not self.unready()))
+        changes = Changes(self._client, self._library, self._keys)
         logins = LoginTokens(Logins(self._client, self._library, self._keys), keyring)
         routes = (
             *InstrumentRoutes(
@@ -221,6 +225,7 @@ class Api:
             *ErasureRoutes(erasure, self._reader, metrics).routes(),
             *TokenRoutes(token_secret, link_secret, erasure).routes(),
             *LoginRoutes(logins).routes(),
+            *AccessRoutes(keyring, changes).routes(),
             *ScaleRoutes(instruments, self._documents).routes(),
             *QueueRoutes(self._desk).routes(),
             *ConfigRoutes(self._config_desk).routes(),
@@ -231,6 +236,7 @@ class Api:
             (*routes, *docs.routes()),
             keyring,
             logins,
+            ChangeRecorder(changes),
             metrics,
             tracer,
             records_spans=records_spans(provider),

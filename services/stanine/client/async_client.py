@@ -13,9 +13,11 @@ import httpx
 
 from stanine.client.async_resources import (
     AsyncAttemptsResource,
+    AsyncAuditResource,
     AsyncConfigResource,
     AsyncInstrumentsResource,
     AsyncInvitationsResource,
+    AsyncKeysResource,
     AsyncLoginsResource,
     AsyncParticipantsResource,
     AsyncQueuesResource,
@@ -73,6 +75,8 @@ class AsyncStanine:
         self.config = AsyncConfigResource(self)
         self.tokens = AsyncTokensResource(self)
         self.logins = AsyncLoginsResource(self)
+        self.keys = AsyncKeysResource(self)
+        self.audit = AsyncAuditResource(self)
 
     def with_options(
         self,

@@ -19,9 +19,11 @@ from stanine.client.messages import ApiCall, NoReply, Reply
 from stanine.client.retries import Retry, RetryPolicy
 from stanine.client.sync_resources import (
     AttemptsResource,
+    AuditResource,
     ConfigResource,
     InstrumentsResource,
     InvitationsResource,
+    KeysResource,
     LoginsResource,
     ParticipantsResource,
     QueuesResource,
@@ -75,6 +77,8 @@ class Stanine:
         self.config = ConfigResource(self)
         self.tokens = TokensResource(self)
         self.logins = LoginsResource(self)
+        self.keys = KeysResource(self)
+        self.audit = AuditResource(self)
 
     def with_options(
         self,

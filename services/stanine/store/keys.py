@@ -48,6 +48,8 @@ fields.
     <namespace>:{p0}:o:<fingerprint>      set     a participant's sessions (`s`, id) and invitations (`v`, id)
     <namespace>:{p0}:login:<digest>       hash    a login: SHA-256 of its API key, end; expires by itself
     <namespace>:{p0}:logins:<owner>       zset    an API key's logins by their beginning (ms)
+    <namespace>:{p0}:audit                hash    random name -> time and record of a change by an API key
+    <namespace>:{p0}:audit:order          zset    names of changes by their number
     <namespace>:{p0}:released             hash    instrument number -> when (ms) its results were released to participants
     <namespace>:{p0}:retention            hash    instrument number -> how many results of its list are past their retention
     <namespace>:{p0}:backups              hash    `newest`: when (ms) the newest good backup was taken; its `bytes`, `attempts`
@@ -121,6 +123,8 @@ class Keys:
         self.config_history = f"{self.partition}:config:history"
         self.config_backup_hash = f"{self.partition}:config:backup:hash"
         self.config_backup_string = f"{self.partition}:config:backup:string"
+        self.audit = f"{self.partition}:audit"
+        self.audit_order = f"{self.partition}:audit:order"
         self.committed = f"{self.partition}:committed"
 
     def instrument(self, name: str) -> str:

@@ -131,6 +131,8 @@ MATRIX: dict[tuple[str, str], Row] = {
     ("POST", "/v1/tokens:rotate"): Row(
         "/v1/tokens:rotate", "all", "operate", 200, {"json": {"keepSeconds": 86_400}}
     ),
+    ("GET", "/v1/keys"): Row("/v1/keys", "all", "operate:read", 200),
+    ("GET", "/v1/audit"): Row("/v1/audit", "all", "operate:read", 200),
     ("POST", "/v1/logins"): Row("/v1/logins", "key", None, 201),
     ("GET", "/v1/logins/current"): Row("/v1/logins/current", "login", None, 200),
     ("DELETE", "/v1/logins/current"): Row("/v1/logins/current", "login", None, 204),
@@ -174,12 +176,12 @@ class AccessWorld(NamedTuple):
         return self.api.http(key).request(method, address, **content)
 
     def data(self) -> dict[bytes, bytes]:
-        """Return all stored data, without what expires within a minute."""
+        """Return all stored data, without what expires within a minute and the list of changes."""
         client: Any = self.api.redis
         return {
             key: client.dump(key)
             for key in client.scan_iter(match="*" + self.api.keys.partition + "*", count=1000)
-            if b":once:" not in key
+            if b":once:" not in key and b":audit" not in key
         }
 
 

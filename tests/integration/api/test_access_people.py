@@ -133,7 +133,7 @@ class AccessWorld(NamedTuple):
         return {
             key: client.dump(key)
             for key in client.scan_iter(match=f"*{self.api.keys.partition}*", count=1000)
-            if b":once:" not in key  # it expires by itself
+            if b":once:" not in key and b":audit" not in key  # it expires by itself
         }
 
 

@@ -40,6 +40,8 @@ RESOURCES = (
     "config",
     "tokens",
     "logins",
+    "keys",
+    "audit",
 )
 ATTEMPT = "0" * 32
 Handler = Callable[[httpx.Request], httpx.Response]
@@ -98,7 +100,8 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "queues.dead_letter": ("results", "1-2"), "queues.delete_dead_letter": ("results", "1-2"),
     "queues.requeue_dead": ("results", ["1-2"]), "queues.delete_dead": ("results", ["1-2"]),
     "config.get": (), "config.change": ({"a": 1},), "config.history": (), "config.rollback": (1,), "tokens.rotate": (),
-    "logins.begin": (), "logins.current": (), "logins.end": (), "invitations.qr": ("x", "i"),
+    "logins.begin": (), "logins.current": (), "logins.end": (), "keys.list": (), "audit.list": (), "audit.newest": (),
+    "invitations.qr": ("x", "i"),
 }  # fmt: skip
 
 

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from stanine.api import bodies, export_bodies
-from stanine.api.admin import login_bodies, queue_bodies, settings_bodies
+from stanine.api.admin import access_bodies, queue_bodies, settings_bodies
 from stanine.api.people import session_bodies
 from stanine.api.web import problems
 from stanine.client import errors, records
@@ -73,7 +73,9 @@ ELSEWHERE: dict[type[msgspec.Struct], set[str]] = {bodies.ResultBody: {"token", 
         (records.ConfigRevision, settings_bodies.RevisionBody),
         (records.ConfigChange, settings_bodies.ConfigChanged),
         (records.TokensRotated, bodies.RotatedTokens),
-        (records.LoginInfo, login_bodies.LoginBody),
+        (records.LoginInfo, access_bodies.LoginBody),
+        (records.KeyInfo, access_bodies.KeyBody),
+        (records.ChangeInfo, access_bodies.ChangeBody),
     ],
 )
 def test_a_record_has_every_member_of_the_body(

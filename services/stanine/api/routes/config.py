@@ -67,6 +67,8 @@ class ConfigRoutes:
         applied = await self._commit(
             lambda configuration: configuration.change(order.settings, expected_revision=expected)
         )
+        request.changed_count = int(applied.changed)
+        request.changed_names = sorted(order.settings)
         if applied.changed:
             by = request.caller.name if request.caller else None
             log.info(
@@ -78,6 +80,7 @@ class ConfigRoutes:
         """Restore the values of an earlier revision."""
         order = await _order(request, RollbackOrder)
         applied = await self._commit(lambda configuration: configuration.rollback(order.revision))
+        request.changed_count = int(applied.changed)
         if applied.changed:
             by = request.caller.name if request.caller else None
             log.info("config.rolled_back", by=by, of=order.revision, revision=applied.revision)

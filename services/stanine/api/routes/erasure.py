@@ -38,6 +38,7 @@ class ErasureRoutes:
         if not await within(self._erasure.attempt(attempt_id)):
             raise NotFound("Attempt", text)
         self._metrics.erased["attempt", "order"].inc()
+        request.changed_count = 1
         get_log().info("attempt.erased", attempt=text, by=caller.name)
         return Answer(204, b"")
 
@@ -59,6 +60,7 @@ class ErasureRoutes:
             ("invitation", done.invitations),
         ):
             self._metrics.erased[kind, "order"].inc(count)
+        request.changed_count = done.attempts + done.sessions + done.invitations
         get_log().info(
             "participant.erased",
             attempts=done.attempts,

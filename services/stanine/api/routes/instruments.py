@@ -126,6 +126,7 @@ class InstrumentRoutes:
             text = await request.body(self._live.now.max_document_bytes)
             read = await self._documents.read(text, name, media_type)
             published = await self._publish(request, name, read.canonical, read.form)
+        request.changed_count = int(published.changed)
         indexed = await self._index.wait_for(name, published.revision, request.query["wait"])
         warnings = [ProblemError(one.place, one.code, one.detail) for one in read.warnings]
         body = PublishedInstrument(

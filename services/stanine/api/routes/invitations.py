@@ -122,7 +122,7 @@ class InvitationRoutes:
             request.parameters["name"], order, request.caller.key_space
         )
         (done,) = await self._desk.create(number, [new])
-        self._count([done])
+        self._count(request, [done])
         if (problem := _refusal(done, request.parameters["name"])) is not None:
             raise problem
         stored = await within(self._invitations.read(done.id))
@@ -214,7 +214,7 @@ class InvitationRoutes:
                 if found is None:
                     raise
                 done = [found] * len(good)
-            self._count(done)
+            self._count(request, done)
             for (place, new), outcome in zip(good, done, strict=True):
                 answers[place] = self._line(name, place, new, outcome)
         return [answers[line.number] for line in lines]
@@ -232,7 +232,9 @@ class InvitationRoutes:
         code, url = self._desk.code(outcome.id), self._desk.url(outcome.id)
         return InvitationLine(place, status, given(new.key), outcome.id.hex(), code, given(url))
 
-    def _count(self, done: Sequence[Invited | Problem]) -> None:
+    def _count(self, request: Request, done: Sequence[Invited | Problem]) -> None:
+        created = sum(isinstance(each, Invited) and each.outcome == "new" for each in done)
+        request.changed_count = (request.changed_count or 0) + created
         for each in done:
             outcome = (
                 "refused"

@@ -2,7 +2,7 @@
 
 from msgspec import UNSET
 
-from stanine.api.admin.login_bodies import LoginBody
+from stanine.api.admin.access_bodies import LoginBody
 from stanine.api.result_presenter import iso
 from stanine.api.web.auth import Caller
 from stanine.api.web.dispatch import json_answer

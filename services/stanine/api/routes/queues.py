@@ -308,6 +308,8 @@ def _letter_of(request: Request) -> tuple[str, str]:
 
 
 def _note(event: str, request: Request, **fields: str | int) -> None:
+    count = fields.get("count")
+    request.changed_count = count if isinstance(count, int) else None
     log.info(event, by=request.caller.name if request.caller else None, **fields)
 
 

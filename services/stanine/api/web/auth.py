@@ -99,6 +99,8 @@ class Keyring:
         self._path = path
         self._stamp: tuple[int, ...] = ()
         self._callers: dict[bytes, Caller] = {}
+        #: The entries of the file, in its order.
+        self.entries: tuple[KeyEntry, ...] = ()
 
     def load(self) -> int:
         """Read the file; return the number of keys. Raises KeysError and keeps the current keys."""
@@ -111,6 +113,7 @@ class Keyring:
                 f"{self._path}: {error.strerror}; STANINE_KEYS_FILE must name a file that this process may read"
             ) from None
         entries = read_entries(text, str(self._path))
+        self.entries = entries
         self._callers = {caller.digest: caller for caller in map(Caller, entries)}
         return len(entries)
 

@@ -15,6 +15,7 @@ from opentelemetry.trace import INVALID_SPAN, Tracer
 
 from stanine.api.people.codes import is_code
 from stanine.api.web.auth import Caller, Keyring
+from stanine.api.web.change_recorder import ChangeRecorder, is_recorded
 from stanine.api.web.guard import CONNECTION
 from stanine.api.web.http import JSON, Answer, ClientGone, Headers, Receive, Request, Scope, Send
 from stanine.api.web.login_tokens import LoginTokens, is_login
@@ -60,6 +61,7 @@ class Dispatcher:
         routes: Iterable[Route],
         keyring: Keyring,
         logins: LoginTokens,
+        recorder: ChangeRecorder,
         metrics: ApiMetrics,
         tracer: Tracer,
         *,
@@ -77,6 +79,7 @@ class Dispatcher:
         self.router = Router(routes, self._serve, self._live)
         self._keyring = keyring
         self._logins = logins
+        self._recorder = recorder
         self._metrics = metrics
         self._tracer = tracer
         self._records_spans = records_spans
@@ -113,7 +116,10 @@ class Dispatcher:
                 )
                 token = make_current(request.span)
             await self._admit(route, request, scope["query_string"])
-            answer = await route.handler(request)
+            if is_recorded(route):
+                answer = await self._recorder.run(route, request)
+            else:
+                answer = await route.handler(request)
             if answer is not None:
                 await request.answer(answer)
         except ClientGone:

@@ -4,7 +4,7 @@ It serves the needs of this API: bodies are raw bytes with a limit, parameters a
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -62,6 +62,8 @@ class Request:
         "_send",
         "bearer",
         "caller",
+        "changed_count",
+        "changed_names",
         "headers",
         "method",
         "parameters",
@@ -94,6 +96,9 @@ class Request:
         #: The credential if it is not a key: a token or a code.
         self.bearer = ""
         self.span: Span = INVALID_SPAN
+        #: Number and names of what the handler changed, for the list of changes.
+        self.changed_count: int | None = None
+        self.changed_names: Sequence[str] = ()
         #: Whether the answer was begun, and its status.
         self.started = False
         self.status = 0

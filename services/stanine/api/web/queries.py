@@ -222,6 +222,13 @@ ACTOR = Query(
     {"type": "string", "minLength": 1, "maxLength": MAX_TEXT},
     "Only dead letters of this actor.",
 )
+LAST = Query(
+    "last",
+    _whole(1, MAX_PAGE),
+    None,
+    {"type": "integer", "minimum": 1, "maximum": MAX_PAGE},
+    "Instead of `after`: only the newest entries, at most so many.",
+)
 REVISION = Query(
     "revision",
     _whole(1, _LAST_REVISION),

@@ -1,4 +1,4 @@
-"""`stanine keys new`: create an API key; the keys file stores only its digest.
+"""`stanine keys`: create an API key (the keys file stores only its digest), list the keys of a server.
 
 Registered by `application`.
 """
@@ -9,10 +9,11 @@ from typing import Annotated
 import msgspec
 import typer
 
+from stanine.cli.connection import connect
 from stanine.cli.exits import InvalidInputError
 from stanine.cli.io.terminal import View, note, show
 from stanine.cli.local import key_file
-from stanine.cli.options import Shown
+from stanine.cli.options import DEFAULT_SERVER, Key, Server, Shown
 
 #: Default scopes: submit and read, without changing what others created.
 _USUAL = ("instruments:read", "attempts:write", "results:read")
@@ -46,11 +47,12 @@ def make_keys() -> typer.Typer:
     app = typer.Typer(no_args_is_help=True)
     app.callback()(_hold_commands)
     app.command()(new)
+    app.command(name="list")(list_keys)
     return app
 
 
 def _hold_commands() -> None:
-    """Create keys for the API."""
+    """Create keys for the API, and list them."""
 
 
 def new(
@@ -90,6 +92,22 @@ def new(
             "the key itself is not stored; add its entry to the keys file:",
             msgspec.json.encode(entry).decode(),
         )
+
+
+def list_keys(server: Server = DEFAULT_SERVER, key: Key = "", view: Shown = View.TABLE) -> None:
+    """List the keys of a server: names, scopes, instruments. Needs the scope `operate:read`."""
+    with connect(server, key) as client:
+        found = client.keys.list()
+    rows = [
+        {
+            "name": each.name,
+            "scopes": " ".join(each.scopes),
+            "instruments": " ".join(each.instruments),
+            "keySpace": each.key_space,
+        }
+        for each in found
+    ]
+    show(found, view, rows)
 
 
 def _add(file: Path, name: str, entry: dict[str, object]) -> None:

@@ -3,7 +3,11 @@
 A test compares the two packages.
 """
 
-from stanine.client.async_resources.access import AsyncLoginsResource
+from stanine.client.async_resources.access import (
+    AsyncAuditResource,
+    AsyncKeysResource,
+    AsyncLoginsResource,
+)
 from stanine.client.async_resources.attempts import AsyncAttemptsResource
 from stanine.client.async_resources.base import AsyncListing
 from stanine.client.async_resources.instruments import AsyncInstrumentsResource
@@ -16,9 +20,11 @@ from stanine.client.async_resources.sessions import AsyncSessionsResource
 
 __all__ = [
     "AsyncAttemptsResource",
+    "AsyncAuditResource",
     "AsyncConfigResource",
     "AsyncInstrumentsResource",
     "AsyncInvitationsResource",
+    "AsyncKeysResource",
     "AsyncListing",
     "AsyncLoginsResource",
     "AsyncParticipantsResource",

@@ -1,7 +1,10 @@
-"""Calls about logins. Used by the resource `logins`."""
+"""Calls about logins, keys and changes. Used by the resources `logins`, `keys` and `audit`."""
 
-from stanine.client.messages import ApiCall, call, reader
-from stanine.client.records import LoginInfo
+from stanine.client.messages import ApiCall, Reply, call, query, reader
+from stanine.client.records import ChangeInfo, KeyInfo, LoginInfo, Page
+
+#: Changes per page: the API's maximum.
+PAGE = 1_000
 
 _CURRENT = "/v1/logins/current"
 
@@ -19,3 +22,26 @@ def read_login(token: str | None) -> ApiCall[LoginInfo]:
 def end_login(token: str | None) -> ApiCall[None]:
     """End a login by its token; None: the client's key is the token."""
     return call("DELETE", _CURRENT, lambda _reply: None, token=token)
+
+
+def keys() -> ApiCall[list[KeyInfo]]:
+    """Read the API keys."""
+
+    def decode(reply: Reply) -> list[KeyInfo]:
+        return reader(Page[KeyInfo])(reply).items
+
+    return call("GET", "/v1/keys", decode)
+
+
+def changes(after: str, limit: int) -> ApiCall[Page[ChangeInfo]]:
+    """Read a page of changes."""
+    return call("GET", "/v1/audit", reader(Page[ChangeInfo]), query=query(after=after, limit=limit))
+
+
+def newest_changes(count: int) -> ApiCall[list[ChangeInfo]]:
+    """Read the newest changes, in order."""
+
+    def decode(reply: Reply) -> list[ChangeInfo]:
+        return reader(Page[ChangeInfo])(reply).items
+
+    return call("GET", "/v1/audit", decode, query=query(last=count))

@@ -4,7 +4,7 @@ Times are RFC 3339 texts, UTC. Unknown members and values of newer servers are a
 no token, answer or score.
 """
 
-from stanine.client.records.access import LoginInfo
+from stanine.client.records.access import ChangeInfo, KeyInfo, LoginInfo
 from stanine.client.records.attempts import (
     AnswerValue,
     AttemptInfo,
@@ -107,6 +107,7 @@ __all__ = [
     "AttributeInfo",
     "AttributeValue",
     "BandInfo",
+    "ChangeInfo",
     "ClientRecord",
     "ConfigChange",
     "ConfigInfo",
@@ -137,6 +138,7 @@ __all__ = [
     "InvitationPreview",
     "InvitationRequest",
     "ItemInfo",
+    "KeyInfo",
     "LayoutInfo",
     "ListPositionInfo",
     "ListedAttemptInfo",

@@ -3,7 +3,7 @@
 `async_resources` is the asyncio counterpart; a test compares them.
 """
 
-from stanine.client.sync_resources.access import LoginsResource
+from stanine.client.sync_resources.access import AuditResource, KeysResource, LoginsResource
 from stanine.client.sync_resources.attempts import AttemptsResource
 from stanine.client.sync_resources.base import Listing
 from stanine.client.sync_resources.instruments import InstrumentsResource
@@ -16,9 +16,11 @@ from stanine.client.sync_resources.sessions import SessionsResource
 
 __all__ = [
     "AttemptsResource",
+    "AuditResource",
     "ConfigResource",
     "InstrumentsResource",
     "InvitationsResource",
+    "KeysResource",
     "Listing",
     "LoginsResource",
     "ParticipantsResource",
