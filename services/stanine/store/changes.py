@@ -20,7 +20,7 @@ MAX_CHANGES = 10_000
 CHANGE_BYTES = 8
 
 
-class Change(msgspec.Struct, frozen=True, array_like=True):
+class RecordedChange(msgspec.Struct, frozen=True, array_like=True):
     """A change. `status`: of the HTTP answer, 0 while there is none; `count`: changed objects, None if not counted."""
 
     #: The name of the API key, and the operation.
@@ -38,7 +38,7 @@ class ListedChange(msgspec.Struct, frozen=True):
     """A change and its time (ms since 1970)."""
 
     at: int
-    change: Change
+    change: RecordedChange
 
 
 class Changes:
@@ -49,7 +49,7 @@ class Changes:
         self._library = library
         self._keys = keys
 
-    async def begin(self, name: bytes, change: Change) -> None:
+    async def begin(self, name: bytes, change: RecordedChange) -> None:
         """Store a change that is about to be made, under a random name."""
         await self._library.call_async(
             self._client,
@@ -58,7 +58,7 @@ class Changes:
             [name, msgspec.msgpack.encode(change), MAX_CHANGES],
         )
 
-    async def end(self, name: bytes, change: Change) -> None:
+    async def end(self, name: bytes, change: RecordedChange) -> None:
         """Complete a change; without effect if it is no longer kept."""
         await self._library.call_async(
             self._client,
@@ -111,6 +111,6 @@ def _mark(name: bytes, number: float) -> Mark:
 def _decode(stored: bytes) -> ListedChange:
     at, _, record = stored.partition(b" ")
     try:
-        return ListedChange(int(at), msgspec.msgpack.decode(record, type=Change))
+        return ListedChange(int(at), msgspec.msgpack.decode(record, type=RecordedChange))
     except (ValueError, msgspec.MsgspecError) as error:
         raise CorruptRecordError("a change of the audit list cannot be read") from error

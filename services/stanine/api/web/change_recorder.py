@@ -11,7 +11,7 @@ from stanine.api.web.deadlines import within
 from stanine.api.web.http import Answer, Request
 from stanine.api.web.problem_mapping import problem_of
 from stanine.api.web.routing import Route
-from stanine.store.changes import CHANGE_BYTES, Change, Changes
+from stanine.store.changes import CHANGE_BYTES, Changes, RecordedChange
 from stanine.telemetry.logs import get_log
 
 #: Scopes whose changes are recorded. Attempts and sessions are the data themselves, and too many.
@@ -38,7 +38,7 @@ class ChangeRecorder:
         """Call the handler of a route and record the change, with the status of its answer."""
         assert request.caller is not None
         name = os.urandom(CHANGE_BYTES)
-        change = Change(request.caller.name, route.name, _resource(route, request))
+        change = RecordedChange(request.caller.name, route.name, _resource(route, request))
         await within(self._changes.begin(name, change))
         status = _FAILED
         try:
@@ -52,8 +52,8 @@ class ChangeRecorder:
             await self._end(name, change, status, request)
         return answer
 
-    async def _end(self, name: bytes, begun: Change, status: int, request: Request) -> None:
-        done = Change(
+    async def _end(self, name: bytes, begun: RecordedChange, status: int, request: Request) -> None:
+        done = RecordedChange(
             begun.by,
             begun.action,
             begun.resource,
