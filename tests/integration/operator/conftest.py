@@ -13,6 +13,7 @@ import pytest
 from tests.conftest import Server
 from tests.integration.kube_api import ApiServer, start_api_server
 from tests.integration.operator.harness import Api, OperatorProcess
+from tests.integration.operator.hurried_operator import MODULE
 
 #: Required in addition to KUBECONFIG to test against a cluster, so that a developer's cluster is not used by
 #: accident.
@@ -87,7 +88,11 @@ def start_operator(
     started: list[OperatorProcess] = []
 
     def start(
-        *arguments: str, kubeconfig: Path | None = None, wait: bool = True, **environment: str
+        *arguments: str,
+        kubeconfig: Path | None = None,
+        wait: bool = True,
+        hurried: bool = False,
+        **environment: str,
     ) -> OperatorProcess:
         given = arguments or ("--namespace", namespace)
         process = OperatorProcess(
@@ -95,6 +100,7 @@ def start_operator(
             tmp_path / f"operator-{len(started)}.log",
             given,
             environment,
+            module=MODULE if hurried else ("stanine_operator",),
         )
         started.append(process)
         if wait:

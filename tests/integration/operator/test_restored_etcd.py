@@ -9,11 +9,12 @@ import pytest
 import redis
 from tests.integration.kube_api import ApiServer
 from tests.integration.operator.harness import Api, OperatorProcess, queue, redis_config, running
+from tests.integration.operator.hurried_operator import MODULE
 
 from stanine.broker import StreamsBroker
 from stanine.store.keys import Keys
 
-#: Seconds within which a check made every ten seconds must take effect; the process would be restarted after 720.
+#: Seconds within which a check made every two seconds must take effect; the process would be restarted after 720.
 BOUND = 90
 #: Writes missing in the backup: many more than an API server makes when it starts, so that versions stay lower for
 #: long.
@@ -48,6 +49,11 @@ def _write(api: Api, count: int) -> None:
     )
 
 
+def _operator(api: Api, directory: Path) -> OperatorProcess:
+    arguments = ("--all-namespaces",)
+    return OperatorProcess(api.kubeconfig, directory / "operator.log", arguments, module=MODULE)
+
+
 def _is_away(operator: OperatorProcess) -> bool:
     return any(line["event"] == "comparison.failed" for line in operator.lines() if "event" in line)
 
@@ -64,9 +70,7 @@ def test_changes_after_a_restore_are_reconciled_despite_reused_versions(
     backup = own_api_server.back_up()
     broker = StreamsBroker(client=redis.Redis(port=port), namespace=Keys("stanine").partition)
     _write(api, LOST)
-    with running(
-        OperatorProcess(api.kubeconfig, tmp_path / "operator.log", ("--all-namespaces",))
-    ) as operator:
+    with running(_operator(api, tmp_path)) as operator:
         api.apply(queue("n", "jobs", maxRetries=2), queue("n", "created"))
         for name in ("jobs", "created", "deleted"):
             api.wait("Queue", "n", name)
@@ -107,9 +111,7 @@ def test_a_restore_with_caught_up_versions_is_found_by_two_lists(
     api.apply(redis_config("n", port), queue("n", "jobs", maxRetries=1))
     backup = own_api_server.back_up()
     broker = StreamsBroker(client=redis.Redis(port=port), namespace=Keys("stanine").partition)
-    with running(
-        OperatorProcess(api.kubeconfig, tmp_path / "operator.log", ("--all-namespaces",))
-    ) as operator:
+    with running(_operator(api, tmp_path)) as operator:
         api.apply(queue("n", "jobs", maxRetries=2))
         api.wait("Queue", "n", "jobs")
         before = _version(api)
