@@ -12,7 +12,8 @@ from stanine.domain.scoring.index import IndexEntry
 from stanine.domain.scoring.result import decode_result
 from stanine.store.blocks import block_records
 from stanine.store.keys import BLOCK_SIZE, CHUNK_SIZE, Keys
-from stanine.store.records import ARRIVAL_BYTES, read_result
+from stanine.store.records import ARRIVAL_BYTES
+from stanine.store.result_layout import read_result
 
 #: Period of `work.answer`: attempts n and n + 350 have the same answers.
 PERIOD = 350

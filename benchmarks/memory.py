@@ -46,7 +46,7 @@ from stanine.messages import Outbox
 from stanine.store import load_library
 from stanine.store.attempts import MAX_SUBMISSIONS
 from stanine.store.keys import Keys
-from stanine.store.records import result_start
+from stanine.store.result_layout import result_start
 from stanine.store.results import Results
 from stanine.store.settings import load_library as load_configuration
 from stanine.store.settings.changes import Configuration

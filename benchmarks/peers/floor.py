@@ -24,13 +24,8 @@ from stanine.messages import SCORE_ATTEMPTS
 from stanine.store import load_library
 from stanine.store.blocks import IDS_FIELD, RUN_FIELD, WHOLE_BLOCK_FROM, fields_of
 from stanine.store.keys import BLOCK_SIZE, Keys
-from stanine.store.records import (
-    COMMIT_BYTES,
-    RANDOM_BYTES,
-    TIME_BYTES,
-    attempt_record,
-    result_start,
-)
+from stanine.store.records import RANDOM_BYTES, TIME_BYTES, attempt_record
+from stanine.store.result_layout import COMMIT_BYTES, result_start
 
 #: Messages per read, as in the resultWatcher's batches.
 BATCH = 512

@@ -20,9 +20,10 @@ from stanine.messages import SCORE_ATTEMPTS, Outbox
 from stanine.store import load_library
 from stanine.store.attempts import Attempts, Submission
 from stanine.store.blocks import RUN_FIELD
+from stanine.store.digests import key_space_digest
 from stanine.store.durability import Writer
 from stanine.store.keys import Keys
-from stanine.store.records import RANDOM_BYTES, id_random, key_space_digest, place
+from stanine.store.records import RANDOM_BYTES, id_random, place
 
 #: The code of a missing answer.
 OMITTED = 255

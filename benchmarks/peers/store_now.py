@@ -14,7 +14,7 @@ from stanine.messages import Outbox
 from stanine.store import load_library
 from stanine.store.attempts import Submission
 from stanine.store.keys import Keys
-from stanine.store.records import result_start
+from stanine.store.result_layout import result_start
 from stanine.store.results import Results
 
 #: Number and token of an index change: a view of the index, which the functions check.

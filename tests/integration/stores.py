@@ -20,7 +20,8 @@ from stanine.store.instruments import InstrumentHistory, Instruments
 from stanine.store.keys import Keys
 from stanine.store.lists import ResultLists, StoredResultPage
 from stanine.store.reading import AttemptRecords
-from stanine.store.records import StoredAttempt, StoredResult, arrival_of, is_at, place, read_result
+from stanine.store.records import StoredAttempt, arrival_of, is_at, place
+from stanine.store.result_layout import StoredResult, read_result
 from stanine.store.results import Results
 from stanine.store.secret import TokenSecrets
 from stanine.store.sweep import Sweep

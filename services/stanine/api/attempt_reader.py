@@ -30,8 +30,9 @@ from stanine.store.errors import LostCursorError
 from stanine.store.index import IndexView
 from stanine.store.lists import ResultLists, StoredResultPage
 from stanine.store.reading import AttemptRecords
-from stanine.store.records import StoredAttempt, StoredResult, read_id
+from stanine.store.records import StoredAttempt, read_id
 from stanine.store.result_history import ReplacedResult
+from stanine.store.result_layout import StoredResult
 from stanine.store.waiting import ResultWaiter
 from stanine.telemetry.logs import get_log
 

@@ -19,7 +19,8 @@ from stanine.domain.scoring.result import decode_result
 from stanine.store.errors import CorruptRecordError
 from stanine.store.index import IndexView
 from stanine.store.instruments import Instruments
-from stanine.store.records import StoredAttempt, StoredResult
+from stanine.store.records import StoredAttempt
+from stanine.store.result_layout import StoredResult
 
 #: Maximum cached older scorings: far more than are requested at a time.
 MAX_KEPT = 64

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 import msgspec
 
 from stanine.domain.scoring.result import ENGINE_VERSION
-from stanine.store.records import failure_record, number_of_record, participant_of_record
+from stanine.store.records import number_of_record, participant_of_record
+from stanine.store.result_layout import failure_record
 from stanine.store.results import Results
 from stanine.store.sweep import Sweep, Unscored
 

@@ -22,7 +22,6 @@ from stanine.store.records import (
     START_PLACE,
     TIME_BYTES,
     answers_of,
-    failure_record,
     is_halves,
     packed_size,
     participant_of,
@@ -30,9 +29,9 @@ from stanine.store.records import (
     plain_answers,
     read_attempt,
     read_start,
-    result_start,
     unpack_answers,
 )
+from stanine.store.result_layout import failure_record, result_start
 from stanine.store.results import Results
 
 #: Maximum of compiled kernels kept, one per form in use; each takes a few hundred kilobytes at most.

@@ -20,9 +20,10 @@ from stanine.result_watcher.result_comparison import NewScoring, Scored, compare
 from stanine.store.errors import CorruptRecordError
 from stanine.store.fresh_scoring import FreshScoring
 from stanine.store.instruments import History, InstrumentHistory
-from stanine.store.records import ERASED, FAILED, SCORED, StoredResult, read_attempt, read_result
+from stanine.store.records import read_attempt
 from stanine.store.rescoring import ListedCommit, Replacement, Rescoring, Rescorings, StepOutcome
 from stanine.store.result_history import read_history
+from stanine.store.result_layout import ERASED, FAILED, SCORED, StoredResult, read_result
 from stanine.store.results import Results
 
 #: Entries of the commit log per step: reading and committing them occupies the server for a few milliseconds each.

@@ -13,8 +13,9 @@ from stanine.domain.scoring.kernel import Kernel
 from stanine.domain.scoring.result import ENGINE_VERSION, Result, decode_result
 from stanine.domain.statistics.rescoring import ResultChanges, changes_of, merge_changes
 from stanine.store.fresh_scoring import score_bodies
-from stanine.store.records import FAILED, StoredAttempt, StoredResult, result_start
+from stanine.store.records import StoredAttempt
 from stanine.store.rescoring import Replacement
+from stanine.store.result_layout import FAILED, StoredResult, result_start
 
 _NO_SCALES = Result({})
 

@@ -9,7 +9,7 @@ from importlib.resources import files
 from stanine.broker.connection.functions import Library
 from stanine.broker.connection.ownership import ownership_source
 from stanine.messages import RUN_ID_BYTES
-from stanine.store import blocks, keys, records
+from stanine.store import blocks, digests, keys, records, result_layout
 from stanine.store.keys import INVITATION_BYTES
 
 #: Source files of the function library in load order; `managing` belongs to stanine.broker.connection.
@@ -28,13 +28,13 @@ _CONSTANTS = {
         for name in ("ARRIVAL_BYTES", "RANDOM_BYTES", "TIME_BYTES", "START_BYTES")
     },
     **{
-        name: getattr(records, name)
+        name: getattr(digests, name)
         for name in ("FINGERPRINT_BYTES", "CONTENT_BYTES", "KEY_SPACE_BYTES")
     },
     **{name: getattr(records, name) for name in ("KEY_KIND_STEP", "KEY_TEXT", "KEY_UUID")},
     "INVITATION_BYTES": INVITATION_BYTES,
     "RUN_ID_BYTES": RUN_ID_BYTES,
-    **{name: getattr(records, name) for name in ("ERASED", "RESULT_COMMIT", "COMMIT_BYTES")},
+    **{name: getattr(result_layout, name) for name in ("ERASED", "RESULT_COMMIT", "COMMIT_BYTES")},
     **{name: getattr(blocks, name) for name in ("IDS_FIELD", "RUN_FIELD", "RUN_LIMIT")},
 }
 

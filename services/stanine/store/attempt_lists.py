@@ -11,19 +11,11 @@ import redis.asyncio
 
 from stanine.broker.connection.functions import Argument, Library
 from stanine.store.cursors import Cursor, Mark, move_on, tag_of
+from stanine.store.digests import participant_fingerprint
 from stanine.store.errors import CorruptRecordError, LostCursorError, stale_views
 from stanine.store.keys import Keys
-from stanine.store.records import (
-    FAILED,
-    SCORED,
-    StoredAttempt,
-    StoredResult,
-    arrival_of,
-    encode_key,
-    participant_fingerprint,
-    read_attempt,
-    read_result,
-)
+from stanine.store.records import StoredAttempt, arrival_of, encode_key, read_attempt
+from stanine.store.result_layout import FAILED, SCORED, StoredResult, read_result
 
 #: Attempts and blocks per `list_attempts` call, and blocks per `index_blocks` call: each occupies the server for about
 #: a millisecond.

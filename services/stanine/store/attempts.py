@@ -13,20 +13,22 @@ import msgspec
 import redis.asyncio
 
 from stanine.messages import ATTEMPT_ID_BYTES, Outbox
+from stanine.store.digests import (
+    CONTENT_BYTES,
+    FINGERPRINT_BYTES,
+    key_fingerprint,
+    key_scope,
+    participant_fingerprint,
+)
 from stanine.store.durability import Writer
 from stanine.store.errors import StoreError, stale_views
 from stanine.store.keys import Keys
 from stanine.store.records import (
     ARRIVAL_BYTES,
-    CONTENT_BYTES,
-    FINGERPRINT_BYTES,
     WITHOUT_KEY,
     attempt_record,
     encode_extras,
     encode_key,
-    key_fingerprint,
-    key_scope,
-    participant_fingerprint,
 )
 
 #: Attempts per `submit` call: it occupies the server for about a millisecond.

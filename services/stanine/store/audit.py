@@ -19,18 +19,9 @@ from stanine.store.errors import CorruptRecordError
 from stanine.store.fresh_scoring import FreshScoring, score_bodies
 from stanine.store.instruments import InstrumentHistory
 from stanine.store.keys import BLOCK_SIZE, Keys
-from stanine.store.records import (
-    ARRIVAL_BYTES,
-    COMMIT_BYTES,
-    ERASED,
-    SCORED,
-    StoredAttempt,
-    StoredResult,
-    random_at,
-    read_attempt,
-    read_result,
-)
+from stanine.store.records import ARRIVAL_BYTES, StoredAttempt, random_at, read_attempt
 from stanine.store.result_history import read_history
+from stanine.store.result_layout import COMMIT_BYTES, ERASED, SCORED, StoredResult, read_result
 from stanine.store.sweep import Sweep
 
 #: Blocks per round trip: 2,048 attempts, about 200 KB.

@@ -14,19 +14,14 @@ from typing import Any
 import msgspec
 import redis.asyncio
 
+from stanine.store.digests import key_fingerprint, key_scope, participant_fingerprint
 from stanine.store.durability import Writer
 from stanine.store.errors import CorruptRecordError
 from stanine.store.invitations import Invitations
 from stanine.store.journal import encode_participant
 from stanine.store.keys import INVITATION_BYTES, Keys
 from stanine.store.reading import AttemptRecords
-from stanine.store.records import (
-    StoredAttempt,
-    key_fingerprint,
-    key_scope,
-    participant_fingerprint,
-    read_attempt,
-)
+from stanine.store.records import StoredAttempt, read_attempt
 from stanine.store.secret import Secrets, TokenSecrets, new_secret
 from stanine.store.sessions import SESSION_BYTES, Sessions, session_id
 

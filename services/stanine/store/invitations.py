@@ -10,10 +10,10 @@ from typing import Any, Literal
 import msgspec
 import redis.asyncio
 
+from stanine.store.digests import key_fingerprint, key_scope, participant_fingerprint
 from stanine.store.durability import Writer
 from stanine.store.errors import CorruptRecordError, StoreError
 from stanine.store.keys import INVITATION_BYTES, Keys
-from stanine.store.records import key_fingerprint, key_scope, participant_fingerprint
 
 #: Invitations per `invite` call.
 MAX_INVITATIONS = 500

@@ -11,18 +11,12 @@ import redis.asyncio
 
 from stanine.broker.connection.functions import Argument, Library
 from stanine.store.cursors import Cursor, Mark, move_on, tag_of
+from stanine.store.digests import participant_fingerprint
 from stanine.store.errors import CorruptRecordError, LostCursorError, stale_views
 from stanine.store.keys import Keys
-from stanine.store.records import (
-    COMMIT_BYTES,
-    ERASED,
-    StoredAttempt,
-    StoredResult,
-    participant_fingerprint,
-    read_attempt,
-    read_result,
-)
+from stanine.store.records import StoredAttempt, read_attempt
 from stanine.store.result_history import ResultHistory, read_history
+from stanine.store.result_layout import COMMIT_BYTES, ERASED, StoredResult, read_result
 
 #: Whose list: an instrument's or a participant's.
 _Which = Literal["list_results", "list_participant"]

@@ -11,16 +11,9 @@ import redis.asyncio
 
 from stanine.store.blocks import fields_of, read_fields
 from stanine.store.keys import Keys
-from stanine.store.records import (
-    StoredAttempt,
-    StoredResult,
-    arrival_of,
-    is_at,
-    place,
-    read_attempt,
-    read_result,
-)
+from stanine.store.records import StoredAttempt, arrival_of, is_at, place, read_attempt
 from stanine.store.result_history import ReplacedResult, read_history
+from stanine.store.result_layout import StoredResult, read_result
 from stanine.store.views import ask_for_view, check_view
 
 

@@ -1,4 +1,4 @@
-"""Layout of attempt and result records in Redis, and of the ids that locate them.
+"""Layout of attempt records in Redis, and of the ids that locate them.
 
 Called by every module of the store. Numbers are big-endian. Layouts:
 
@@ -10,10 +10,7 @@ Called by every module of the store. Numbers are big-endian. Layouts:
     extras    MessagePack [participant, attributes]; with language or seconds [participant, attributes, language, seconds]
     key       digest of its key space 8 | as text: the key, its length less one in 1; as a UUID in its usual notation: 16
     erased    the empty record; its result is of the kind ERASED
-    result    kind 1 | engine version 2 | scoring revision 4 | commit 4 | the body (`stanine.domain.scoring.result`), or for a failure its
-              reason
-              as UTF-8. The commit is random for each call of `commit_results`: a result that is committed once more, after the server
-              came back with older data, is another one.
+    result    see `result_layout`
 
 The function `submit` prepends the arrival time by the server's clock. The constants are inserted into the functions'
 source.
@@ -24,11 +21,11 @@ import struct
 import uuid
 from binascii import hexlify, unhexlify
 from collections.abc import Mapping, Sequence
-from hashlib import blake2b
 
 import msgspec
 
 from stanine.messages import ATTEMPT_ID_BYTES
+from stanine.store.digests import KEY_SPACE_BYTES
 from stanine.store.errors import CorruptRecordError
 from stanine.store.keys import BLOCK_SIZE
 
@@ -43,24 +40,9 @@ EXTRAS = 64
 RANDOM_BYTES, ARRIVAL_BYTES = 11, 5
 #: Bytes of the arrival time.
 TIME_BYTES = 6
-#: Bytes of the digest of a key space, of a fingerprint of a key or participant, of the content digest stored with a
-#: key.
-KEY_SPACE_BYTES, FINGERPRINT_BYTES, CONTENT_BYTES = 8, 8, 8
-#: Bytes of an attempt's token.
-TOKEN_BYTES = 16
-#: Random bytes of a commit.
-COMMIT_BYTES = 4
-#: Kinds of result records.
-SCORED, FAILED = 1, 2
-#: Kind of the result of an erased attempt: it contains only the commit, and as body the commits of earlier results. The
-#: attempt's record is empty.
-ERASED = 3
-#: Offset of the commit in a result record.
-RESULT_COMMIT = 7
 
 _START = struct.Struct(">B3s3s")
 _RECORD = struct.Struct(f">{TIME_BYTES}sB3s3s")
-_RESULT = struct.Struct(f">BHI{COMMIT_BYTES}s")
 _COUNT = struct.Struct(">H")
 
 #: Bytes that select the scoring and the packing: layout, instrument and revision.
@@ -76,7 +58,6 @@ _TO_DIGITS, _TO_CODES = bytes.maketrans(_HALF_CODES, _DIGITS), bytes.maketrans(_
 #: Maximum number of items for a count in one byte and in two bytes.
 _HALVES_LIMIT, _WHOLES_LIMIT = 255, 65535
 _UUID_LENGTH, _UUID_BYTES = 36, 16
-_NO_FINGERPRINT = bytes(FINGERPRINT_BYTES)
 
 
 #: Result of `encode_key` without a key.
@@ -110,26 +91,6 @@ class StoredAttempt(msgspec.Struct, frozen=True):
     seconds: int | float | None = None
 
 
-class StoredResult(msgspec.Struct, frozen=True):
-    """A result as stored: scored (`body`) or failed.
-
-    `commit`: random bytes of the committing call.
-    """
-
-    kind: int
-    engine: int
-    scoring_revision: int
-    body: bytes
-    commit: bytes = b""
-    #: How many earlier results this one replaced, one after the other.
-    replaced: int = 0
-
-    @property
-    def failure(self) -> str | None:
-        """The reason of a failed attempt."""
-        return self.body.decode() if self.kind == FAILED else None
-
-
 def place(arrival: int) -> tuple[int, int]:
     """Return the block and slot of an arrival number (from 0)."""
     return divmod(arrival, BLOCK_SIZE)
@@ -157,43 +118,6 @@ def read_id(text: str) -> bytes | None:
     except ValueError:
         return None
     return data if len(data) == ATTEMPT_ID_BYTES else None
-
-
-def token(secret: bytes, attempt_id: bytes) -> str:
-    """Return the token that grants access to one attempt's result.
-
-    It is the keyed BLAKE2b of the id, 128 bits. BLAKE2b supports keys natively (RFC 7693) and takes a third of the time
-    of HMAC-SHA256, which matters for each submission.
-    """
-    return blake2b(attempt_id, digest_size=TOKEN_BYTES, key=secret).hexdigest()
-
-
-def key_space_digest(key_space: str) -> bytes:
-    """Return the digest of a key space, as stored in records."""
-    return blake2b(
-        key_space.encode(), digest_size=KEY_SPACE_BYTES, person=b"stanine-space"
-    ).digest()
-
-
-def key_scope(key_space: bytes, number: int) -> bytes:
-    """Return the scope in which callers' keys for an instrument are unique.
-
-    `key_space`: the digest of the key space.
-    """
-    return key_space + number.to_bytes(4, "big")
-
-
-def key_fingerprint(scope: bytes, key: bytes) -> bytes:
-    """Return the fingerprint of a caller's key in a scope; never all NULs."""
-    fingerprint = blake2b(scope + key, digest_size=FINGERPRINT_BYTES).digest()
-    return fingerprint if fingerprint != _NO_FINGERPRINT else b"\1" * FINGERPRINT_BYTES
-
-
-def participant_fingerprint(participant: str) -> bytes:
-    """Return the fingerprint of a participant."""
-    return blake2b(
-        participant.encode(), digest_size=FINGERPRINT_BYTES, person=b"stanine-person"
-    ).digest()
 
 
 def encode_key(key_space: bytes, key: bytes) -> tuple[int, bytes]:
@@ -427,27 +351,3 @@ def participant_of_record(record: bytes) -> str | None:
         return participant_of(record[TIME_BYTES], answers_of(record)[2])
     except (IndexError, CorruptRecordError):
         return None
-
-
-def result_start(engine: int, scoring_revision: int, commit: bytes) -> bytes:
-    """Return the record of a scored result up to its body."""
-    return _RESULT.pack(SCORED, engine, scoring_revision, commit)
-
-
-def failure_record(engine: int, reason: str, commit: bytes) -> bytes:
-    """Return the result record of an attempt that cannot be scored.
-
-    The reason must not quote answers.
-    """
-    return _RESULT.pack(FAILED, engine, 0, commit) + reason.encode()
-
-
-def read_result(record: bytes) -> StoredResult:
-    """Parse a result's record; raise CorruptRecordError."""
-    try:
-        kind, engine, revision, commit = _RESULT.unpack_from(record)
-    except struct.error as error:
-        raise CorruptRecordError("a result record is cut short") from error
-    if kind not in {SCORED, FAILED, ERASED}:
-        raise CorruptRecordError(f"a result record has the unknown kind {kind}")
-    return StoredResult(kind, engine, revision, record[_RESULT.size :], commit)

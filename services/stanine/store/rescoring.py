@@ -16,16 +16,12 @@ import redis.asyncio
 
 from stanine.broker.connection.functions import Argument, Library
 from stanine.messages import Outbox, RescoringStep
+from stanine.store.digests import FINGERPRINT_BYTES, participant_fingerprint
 from stanine.store.durability import Writer
 from stanine.store.instruments import History, InstrumentHistory
 from stanine.store.keys import Keys
-from stanine.store.records import (
-    ARRIVAL_BYTES,
-    COMMIT_BYTES,
-    FINGERPRINT_BYTES,
-    RESULT_COMMIT,
-    participant_fingerprint,
-)
+from stanine.store.records import ARRIVAL_BYTES
+from stanine.store.result_layout import COMMIT_BYTES, RESULT_COMMIT
 
 State = Literal["Running", "Completed", "Failed"]
 

@@ -10,7 +10,8 @@ import struct
 import msgspec
 
 from stanine.store.errors import CorruptRecordError
-from stanine.store.records import ARRIVAL_BYTES, TIME_BYTES, StoredResult, read_result
+from stanine.store.records import ARRIVAL_BYTES, TIME_BYTES
+from stanine.store.result_layout import StoredResult, read_result
 
 _LENGTH = struct.Struct(">I")
 #: Bytes of the two positions, and of an earlier result without its record.

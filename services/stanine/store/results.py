@@ -14,15 +14,11 @@ import redis
 from stanine.broker.connection.functions import Argument, Library
 from stanine.messages import ATTEMPT_ID_BYTES, Outbox
 from stanine.store.blocks import WHOLE_BLOCK_FROM, fields_of, read_block, read_fields
+from stanine.store.digests import FINGERPRINT_BYTES, participant_fingerprint
 from stanine.store.errors import stale_views
 from stanine.store.keys import BLOCK_SIZE, Keys
-from stanine.store.records import (
-    COMMIT_BYTES,
-    FINGERPRINT_BYTES,
-    RANDOM_BYTES,
-    participant_fingerprint,
-    random_at,
-)
+from stanine.store.records import RANDOM_BYTES, random_at
+from stanine.store.result_layout import COMMIT_BYTES
 
 #: Attempts per commit: it occupies the server for about a millisecond.
 MAX_COMMITS = 1024

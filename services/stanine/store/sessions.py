@@ -12,11 +12,12 @@ import redis.asyncio
 
 from stanine.messages import Outbox
 from stanine.store.attempts import Submission, submit_call
+from stanine.store.digests import participant_fingerprint
 from stanine.store.durability import Writer
 from stanine.store.errors import CorruptRecordError, stale_views
 from stanine.store.invitations import Given
 from stanine.store.keys import Keys
-from stanine.store.records import ARRIVAL_BYTES, RANDOM_BYTES, participant_fingerprint
+from stanine.store.records import ARRIVAL_BYTES, RANDOM_BYTES
 
 #: Bytes of a session's id: the random part of its future attempt's id, with NULs in place of the arrival number. The
 #: session of an erased attempt is thus found without a record of it.

@@ -12,7 +12,8 @@ import redis.asyncio
 
 from stanine.store.keys import Keys
 from stanine.store.reading import AttemptRecords
-from stanine.store.records import ARRIVAL_BYTES, StoredAttempt, StoredResult, arrival_of
+from stanine.store.records import ARRIVAL_BYTES, StoredAttempt, arrival_of
+from stanine.store.result_layout import StoredResult
 
 #: Seconds between two polls of a waiter; covers lost announcements.
 POLL_SECONDS = 0.5

@@ -18,7 +18,7 @@ import pytest
 import redis
 
 from stanine.domain.scoring.result import ENGINE_VERSION
-from stanine.store.records import COMMIT_BYTES, failure_record
+from stanine.store.result_layout import COMMIT_BYTES, failure_record
 
 from .conftest import INSTRUMENT, Run, Up, running_up
 from .test_outside_truth import table

@@ -8,8 +8,10 @@ from tests.integration.stores import Store
 
 from stanine.store.attempts import Submission
 from stanine.store.blocks import block_records
+from stanine.store.digests import key_space_digest
 from stanine.store.keys import BLOCK_SIZE
-from stanine.store.records import RANDOM_BYTES, id_random, key_space_digest, result_start
+from stanine.store.records import RANDOM_BYTES, id_random
+from stanine.store.result_layout import result_start
 
 SPACE, OTHER_SPACE = key_space_digest("ward"), key_space_digest("clinic")
 CONTENT, OTHER_CONTENT = b"m" * 16, b"n" * 16

@@ -13,7 +13,7 @@ from stanine.store.attempt_lists import AttemptFilter, AttemptPage, cursor_after
 from stanine.store.cursors import UNKNOWN, Cursor
 from stanine.store.errors import LostCursorError
 from stanine.store.keys import BLOCK_SIZE
-from stanine.store.records import failure_record
+from stanine.store.result_layout import failure_record
 
 ANY = AttemptFilter()
 

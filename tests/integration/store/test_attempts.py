@@ -27,18 +27,10 @@ from tests.integration.stores import AsyncStore, Store
 from stanine.broker.connection.clients import connect_async
 from stanine.store.attempts import Attempts, Submission
 from stanine.store.cursors import Cursor, Mark, tag_of
+from stanine.store.digests import key_fingerprint, key_scope, participant_fingerprint
 from stanine.store.keys import BLOCK_SIZE, CHUNK_SIZE
-from stanine.store.records import (
-    ARRIVAL_BYTES,
-    RANDOM_BYTES,
-    arrival_of,
-    failure_record,
-    key_fingerprint,
-    key_scope,
-    participant_fingerprint,
-    read_result,
-    result_start,
-)
+from stanine.store.records import ARRIVAL_BYTES, RANDOM_BYTES, arrival_of
+from stanine.store.result_layout import failure_record, read_result, result_start
 from stanine.store.waiting import ResultWaiter
 
 

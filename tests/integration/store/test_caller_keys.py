@@ -18,7 +18,8 @@ from tests.integration.store.attempting import (
 from tests.integration.stores import Store, make_store
 
 from stanine import store as store_package
-from stanine.store.records import ARRIVAL_BYTES, CONTENT_BYTES, FINGERPRINT_BYTES, RANDOM_BYTES
+from stanine.store.digests import CONTENT_BYTES, FINGERPRINT_BYTES
+from stanine.store.records import ARRIVAL_BYTES, RANDOM_BYTES
 
 #: With two initial buckets, split from two entries each, the levels begin at 8, 64, 512 and 4,096 entries.
 FIRST_BITS, SPLIT_FROM = 1, 2

@@ -25,6 +25,7 @@ from tests.integration.stores import AsyncStore, Store
 from stanine.store import load_library
 from stanine.store.attempts import Submission
 from stanine.store.cursors import Cursor
+from stanine.store.digests import key_fingerprint, key_scope
 from stanine.store.erasure import Erasure
 from stanine.store.invitations import Given, Invitations
 from stanine.store.journal import (
@@ -35,7 +36,7 @@ from stanine.store.journal import (
     read_stream,
 )
 from stanine.store.keys import BLOCK_SIZE
-from stanine.store.records import RANDOM_BYTES, key_fingerprint, key_scope, read_attempt
+from stanine.store.records import RANDOM_BYTES, read_attempt
 from stanine.store.secret import TokenSecrets
 from stanine.store.sessions import Sessions
 

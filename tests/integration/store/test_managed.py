@@ -17,11 +17,12 @@ from stanine.domain.instruments.instrument import form_digest, parse_instrument
 from stanine.domain.scoring.index import decode_entry
 from stanine.store import load_library
 from stanine.store.attempts import Submission
+from stanine.store.digests import key_fingerprint, key_scope
 from stanine.store.errors import InstrumentManagedError
 from stanine.store.index import IndexView
 from stanine.store.instruments import Published
 from stanine.store.managed import ManagedInstruments, Removal
-from stanine.store.records import RANDOM_BYTES, key_fingerprint, key_scope
+from stanine.store.records import RANDOM_BYTES
 
 OLD = Owner("Instrument one/gad-7", "b-old", "2026-11-01T00:00:00Z", "east")
 YOUNG = Owner("Instrument two/gad-7", "a-young", "2026-11-02T00:00:00Z", "west")

@@ -21,8 +21,9 @@ from stanine.store.erasure import Erasure
 from stanine.store.errors import LostCursorError
 from stanine.store.invitations import Invitations
 from stanine.store.keys import BLOCK_SIZE
-from stanine.store.records import ERASED, FAILED, RANDOM_BYTES, SCORED, StoredResult, failure_record
+from stanine.store.records import RANDOM_BYTES
 from stanine.store.rescoring import Rescoring, Rescorings, StartOutcome
+from stanine.store.result_layout import ERASED, FAILED, SCORED, StoredResult, failure_record
 from stanine.store.secret import TokenSecrets
 from stanine.store.sessions import Sessions
 

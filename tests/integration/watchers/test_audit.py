@@ -9,7 +9,8 @@ from stanine.result_watcher.batch_scorer import BatchScorer
 from stanine.store.audit import Audit, Auditor
 from stanine.store.blocks import RUN_FIELD, block_records
 from stanine.store.keys import BLOCK_SIZE
-from stanine.store.records import ARRIVAL_BYTES, failure_record
+from stanine.store.records import ARRIVAL_BYTES
+from stanine.store.result_layout import failure_record
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ from stanine.result_watcher.attempt_sweep import sweep_attempts
 from stanine.result_watcher.batch_scorer import BatchScorer, UnindexedBatchError
 from stanine.store.audit import Auditor
 from stanine.store.check import due_entries
-from stanine.store.records import SCORED, TIME_BYTES
+from stanine.store.records import TIME_BYTES
+from stanine.store.result_layout import SCORED
 
 
 @pytest.fixture

@@ -17,14 +17,12 @@ from stanine.store.keys import BLOCK_SIZE, Keys
 from stanine.store.records import (
     ARRIVAL_BYTES,
     RANDOM_BYTES,
-    SCORED,
     StoredAttempt,
-    StoredResult,
     arrival_of,
     random_at,
     read_attempt,
-    read_result,
 )
+from stanine.store.result_layout import SCORED, StoredResult, read_result
 from stanine.store.sweep import Sweep
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from stanine.api.web.auth import Caller, KeyEntry, Keyring, KeysError, Scope, read_entries
-from stanine.store.records import KEY_SPACE_BYTES
+from stanine.store.digests import KEY_SPACE_BYTES
 
 DIGEST = hashlib.sha256(b"secret").hexdigest()
 GOOD = f"- {{name: ward, sha256: {DIGEST}, scopes: ['attempts:write'], instruments: ['phq-*', gad-7]}}\n"

@@ -23,7 +23,8 @@ from stanine.store.cursors import (
 from stanine.store.errors import LostCursorError
 from stanine.store.keys import Keys
 from stanine.store.lists import ResultLists
-from stanine.store.records import ARRIVAL_BYTES, RANDOM_BYTES, attempt_record, result_start
+from stanine.store.records import ARRIVAL_BYTES, RANDOM_BYTES, attempt_record
+from stanine.store.result_layout import result_start
 
 #: An item of a list: number of the attempt and of its commit.
 Item = tuple[int, int]

@@ -8,13 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stanine.store.digests import (
+    FINGERPRINT_BYTES,
+    KEY_SPACE_BYTES,
+    key_fingerprint,
+    key_scope,
+    key_space_digest,
+    participant_fingerprint,
+    token,
+)
 from stanine.store.errors import CorruptRecordError
 from stanine.store.keys import BLOCK_SIZE
 from stanine.store.records import (
     EXTRAS,
-    FINGERPRINT_BYTES,
     KEY_KIND_STEP,
-    KEY_SPACE_BYTES,
     KEY_TEXT,
     KEY_UUID,
     NO_KEY,
@@ -31,12 +38,8 @@ from stanine.store.records import (
     encode_key,
     id_random,
     is_at,
-    key_fingerprint,
-    key_scope,
-    key_space_digest,
     number_of_record,
     packed_size,
-    participant_fingerprint,
     participant_of,
     participant_of_record,
     place,
@@ -44,12 +47,10 @@ from stanine.store.records import (
     random_at,
     read_attempt,
     read_id,
-    read_result,
     read_start,
-    result_start,
-    token,
     unpack_answers,
 )
+from stanine.store.result_layout import read_result, result_start
 
 TEXT = st.text(max_size=20)
 SPACE = b"key-spac"

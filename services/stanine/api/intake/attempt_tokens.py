@@ -11,7 +11,7 @@ from collections.abc import Callable
 from hashlib import blake2b
 
 from stanine.api.intake.shared_secret import SharedSecret
-from stanine.store.records import TOKEN_BYTES, token
+from stanine.store.digests import TOKEN_BYTES, token
 
 #: Makes a token from a secret and an id.
 _Kind = Callable[[bytes, bytes], str]

@@ -14,7 +14,7 @@ import msgspec
 
 from stanine.domain.errors import InvalidDocument, StanineError
 from stanine.domain.instruments.document import read_json, read_yaml
-from stanine.store.records import key_space_digest
+from stanine.store.digests import key_space_digest
 
 #: Maximum length of a key; longer ones are refused without being hashed.
 MAX_KEY_BYTES = 256
