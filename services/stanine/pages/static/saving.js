@@ -136,7 +136,7 @@ export class AnswerSaver {
         method: "PATCH",
         headers: { "Content-Type": "application/json" },
         body: JSON.stringify({ seq: this.seq + 1, page: this.data.page, answers }),
-        keepalive: true,
+        keepalive: document.visibilityState === "hidden", // it outlasts the page then
         signal: AbortSignal.timeout(TIMEOUT),
       });
       return [response.status, await response.json().catch(() => ({}))];

@@ -21,7 +21,7 @@ FORM_SECONDS = 300.0
 class _Known:
     prepared: Prepared
     read_at: float
-    fragments: OrderedDict[tuple[int, tuple[str, ...], str], ItemFragments] = field(
+    fragments: OrderedDict[tuple[SurveyPage, str], ItemFragments] = field(
         default_factory=OrderedDict
     )
 
@@ -55,7 +55,7 @@ class FormCache:
         known = self._forms.get(_key(session))
         if known is None or known.prepared is not prepared:  # dropped since `find`
             return ItemFragments(self._renderer, prepared, page, language)
-        key = (page.number, page.attributes, language)
+        key = (page, language)
         found = known.fragments.get(key)
         if found is None:
             found = ItemFragments(self._renderer, prepared, page, language)

@@ -120,12 +120,10 @@ class Wording:
         _ = self.gettext
         return {
             "saved": _("Saved"),
-            "saving": _("Saving …"),
             "offline": _(
                 "No connection. Your answers are kept on this device and sent as soon as there is one."
             ),
             "closed": _("This questionnaire is closed; further answers are not saved."),
-            "unsaved": _("This answer is not saved yet:"),
             "fiveMinutes": _("Five minutes are left."),
             "oneMinute": _("One minute is left."),
             "over": _("The time is over."),
