@@ -43,6 +43,7 @@ from stanine.api.routes.config import ConfigRoutes
 from stanine.api.routes.docs import DocsRoutes
 from stanine.api.routes.erasure import ErasureRoutes
 from stanine.api.routes.instruments import InstrumentRoutes
+from stanine.api.routes.invitation_bulk import InvitationBulkRoutes
 from stanine.api.routes.invitation_codes import InvitationCodeRoutes
 from stanine.api.routes.invitations import InvitationRoutes
 from stanine.api.routes.logins import LoginRoutes
@@ -221,6 +222,7 @@ class Api:
                 opening, desk, invitations, self._reader, scorings, tokens, live
             ).routes(),
             *InvitationRoutes(inviting, invitations, sessions, checker, intake, metrics).routes(),
+            *InvitationBulkRoutes(inviting, checker, intake, metrics).routes(),
             *InvitationCodeRoutes(inviting).routes(),
             *ErasureRoutes(erasure, self._reader, metrics).routes(),
             *TokenRoutes(token_secret, link_secret, erasure).routes(),

@@ -12,12 +12,7 @@ import dramatiq
 
 from stanine.broker.batch import ids_of, refuse_options
 from stanine.broker.dedupe import DEDUPE_OPTIONS, DUPLICATE, dedupe_of
-from stanine.broker.enqueue_commands import (
-    Command,
-    append_command,
-    delay_command,
-    unique_command,
-)
+from stanine.broker.enqueue_commands import Command, append_command, delay_command, unique_command
 from stanine.broker.entry import TRACE_OPTION, NewEntry, head
 from stanine.broker.exchange import ProducerCall
 from stanine.broker.queue import Queue

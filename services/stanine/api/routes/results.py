@@ -9,13 +9,7 @@ from stanine.api.result_presenter import ResultPresenter
 from stanine.api.web.auth import Scope
 from stanine.api.web.dispatch import json_answer
 from stanine.api.web.http import Answer, Request
-from stanine.api.web.problems import (
-    HISTORY_CHANGED,
-    MISSING_SCOPE,
-    NOT_INDEXED,
-    NotFound,
-    Problem,
-)
+from stanine.api.web.problems import HISTORY_CHANGED, MISSING_SCOPE, NOT_INDEXED, NotFound, Problem
 from stanine.api.web.queries import AFTER_CURSOR, INCLUDE, LIMIT, WAIT
 from stanine.api.web.routing import Content, Route
 from stanine.domain import limits

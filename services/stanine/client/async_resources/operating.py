@@ -4,12 +4,7 @@ from collections.abc import Mapping
 
 from stanine.client.async_resources.base import AsyncResource
 from stanine.client.calls import operating
-from stanine.client.records import (
-    ConfigChange,
-    ConfigInfo,
-    ConfigRevision,
-    TokensRotated,
-)
+from stanine.client.records import ConfigChange, ConfigInfo, ConfigRevision, TokensRotated
 
 
 class AsyncConfigResource(AsyncResource):

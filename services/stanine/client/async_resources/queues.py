@@ -6,11 +6,7 @@ from typing import Literal
 from stanine.client.async_resources.base import AsyncListing, AsyncResource
 from stanine.client.calls import queues
 from stanine.client.listing import ListReader, OnHistoryChange
-from stanine.client.records import (
-    DeadLetterInfo,
-    OrderDone,
-    QueueInfo,
-)
+from stanine.client.records import DeadLetterInfo, OrderDone, QueueInfo
 
 
 class AsyncQueuesResource(AsyncResource):

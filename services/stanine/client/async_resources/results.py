@@ -4,11 +4,7 @@ from stanine.client import waiting
 from stanine.client.async_resources.base import AsyncListing, AsyncResource
 from stanine.client.calls import results
 from stanine.client.listing import ListReader, OnHistoryChange, result_id
-from stanine.client.records import (
-    AttemptResult,
-    ResultExplanation,
-    ResultHistoryInfo,
-)
+from stanine.client.records import AttemptResult, ResultExplanation, ResultHistoryInfo
 
 
 class AsyncResultsResource(AsyncResource):

@@ -14,11 +14,7 @@ from stanine.client.records.attempts import (
     AttributeValue,
     QualityInfo,
 )
-from stanine.client.records.base import (
-    ClientRecord,
-    Page,
-    PersonRecord,
-)
+from stanine.client.records.base import ClientRecord, Page, PersonRecord
 from stanine.client.records.explanations import (
     ExplainedBand,
     ExplainedClause,

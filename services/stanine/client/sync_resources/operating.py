@@ -3,12 +3,7 @@
 from collections.abc import Mapping
 
 from stanine.client.calls import operating
-from stanine.client.records import (
-    ConfigChange,
-    ConfigInfo,
-    ConfigRevision,
-    TokensRotated,
-)
+from stanine.client.records import ConfigChange, ConfigInfo, ConfigRevision, TokensRotated
 from stanine.client.sync_resources.base import SyncResource
 
 

@@ -5,11 +5,7 @@ from typing import Literal
 
 from stanine.client.calls import queues
 from stanine.client.listing import ListReader, OnHistoryChange
-from stanine.client.records import (
-    DeadLetterInfo,
-    OrderDone,
-    QueueInfo,
-)
+from stanine.client.records import DeadLetterInfo, OrderDone, QueueInfo
 from stanine.client.sync_resources.base import Listing, SyncResource
 
 

@@ -3,11 +3,7 @@
 from stanine.client import waiting
 from stanine.client.calls import results
 from stanine.client.listing import ListReader, OnHistoryChange, result_id
-from stanine.client.records import (
-    AttemptResult,
-    ResultExplanation,
-    ResultHistoryInfo,
-)
+from stanine.client.records import AttemptResult, ResultExplanation, ResultHistoryInfo
 from stanine.client.sync_resources.base import Listing, SyncResource
 
 

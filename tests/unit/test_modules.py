@@ -1,4 +1,4 @@
-"""A public class name has one meaning in services and operator (docs/explanation/decisions/0020-names-of-records.md)."""
+"""Modules stay small, and a public class name has one meaning (docs/explanation/decisions/0020-names-of-records.md)."""
 
 import ast
 from collections import defaultdict
@@ -27,3 +27,12 @@ def test_a_public_class_name_is_defined_once() -> None:
                 places[name].append(str(path.relative_to(ROOT)))
     assert len(places) > 500
     assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+def test_no_module_has_more_than_400_lines() -> None:
+    sizes = {
+        str(path.relative_to(ROOT)): len(path.read_text().splitlines())
+        for package in PACKAGES
+        for path in package.rglob("*.py")
+    }
+    assert {path: size for path, size in sizes.items() if size > 400} == {}
