@@ -209,7 +209,7 @@ class Api:
                 tracer=tracer,
                 live=live,
             ).routes(),
-            *AttemptListRoutes(self._reader, scorings, checker, keyring).routes(),
+            *AttemptListRoutes(self._reader, scorings, checker, keyring, self._index).routes(),
             *ResultRoutes(
                 self._reader, scorings, ExplanationPresenter(instruments), checker
             ).routes(),

@@ -23,6 +23,11 @@ from stanine.domain.attempts.unpacking import Unpacker
 from stanine.domain.instruments.public_form import public_form
 from stanine.domain.scoring.index import IndexEntry
 from stanine.domain.tables.answer_columns import AnswerColumns, label_cells, labels_of
+from stanine.domain.tables.attempt_columns import (
+    ATTEMPT_COLUMNS,
+    NOT_SHOWN_COLUMN,
+    RESULT_COLUMNS,
+)
 from stanine.domain.tables.csv_lines import CsvLines
 from stanine.domain.tables.score_columns import score_columns_of
 from stanine.domain.tables.variables import variables_of
@@ -35,13 +40,6 @@ CSV = b"text/csv"
 _CURSOR_EVERY, _CURSOR_SECONDS = 1000, 5.0
 #: Attempts that are converted at once: with 50 items they occupy the process for about 2 ms.
 _AT_ONCE = 50
-#: Columns of an attempt that are not answers; those with a dot cannot be items.
-_COLUMNS = (
-    "key", "attempt", "participant", "revision", "attempt.state", "attempt.submittedAt",
-    "attempt.language", "attempt.seconds",
-)  # fmt: skip
-_RESULT_COLUMNS = ("attempt.scoringRevision", "attempt.reason")
-
 _encode = msgspec.json.Encoder().encode
 
 
@@ -205,18 +203,18 @@ class _Table:
             if self._variables[place].name in labels
         ]
         self._unpackers = _Forms(Unpacker)
-        self._columns = _Forms(lambda entry: AnswerColumns(entry, self._variables))
+        self._columns = AnswerColumns(self._variables)
         self._scores = score_columns_of(forms) if "results" in order.parts else None
         self._has_answers = wanted["item"]
         self._out = io.StringIO()
         header = [
-            *_COLUMNS,
+            *ATTEMPT_COLUMNS,
             *(self._variables[place].name for place in self._kept),
             *(f"{self._variables[place].name}.label" for place, _ in self._labels),
-            *(["attempt.notShown"] if self._has_answers else []),
+            *([NOT_SHOWN_COLUMN] if self._has_answers else []),
         ]
         if self._scores is not None:
-            header += [*_RESULT_COLUMNS, *self._scores.names]
+            header += [*RESULT_COLUMNS, *self._scores.names]
         self._lines = CsvLines(self._out, header)
 
     def add(self, found: Found, result: ResultBody | None) -> None:
@@ -224,7 +222,7 @@ class _Table:
         attempt = found.attempt
         answers, hidden = _answers(self._unpackers.of(found.entry), found)
         try:
-            values = self._columns.of(found.entry).values(answers, attempt.attributes)
+            values = self._columns.values(found.entry.form, answers, attempt.attributes)
         except KeyError:
             raise ExportEndedError from None
         row = [

@@ -5,6 +5,7 @@ from msgspec import UNSET, UnsetType
 
 from stanine.api.bodies import State
 from stanine.domain.scoring.result import ProfileResult, ScaleResult
+from stanine.domain.tables.variables import Variable
 
 
 class AttemptLabels(msgspec.Struct, frozen=True):
@@ -47,3 +48,13 @@ class ListPosition(msgspec.Struct, frozen=True):
     """A line between attempts, and the last line: the cursor to continue from after the attempts before it."""
 
     next: str
+
+
+class Codebook(msgspec.Struct, frozen=True):
+    """The variables of an instrument's exports, of all its forms."""
+
+    name: str
+    #: The newest indexed revision.
+    revision: int
+    title: str
+    variables: list[Variable]

@@ -10,6 +10,7 @@ from stanine.api.web import problems
 from stanine.client import errors, records
 from stanine.domain.scoring import explanation_records
 from stanine.domain.scoring.result_records import ProfileResult, ScaleResult
+from stanine.domain.tables.variables import ValueLabel, Variable
 
 #: Members that the client gives in another record.
 ELSEWHERE: dict[type[msgspec.Struct], set[str]] = {bodies.ResultBody: {"token", "repeated"}}
@@ -24,6 +25,9 @@ ELSEWHERE: dict[type[msgspec.Struct], set[str]] = {bodies.ResultBody: {"token", 
         (records.AttemptInfo, bodies.StoredAnswers),
         (records.AttemptResult, bodies.ResultBody),
         (records.ListedAttemptInfo, export_bodies.ListedAttempt),
+        (records.CodebookInfo, export_bodies.Codebook),
+        (records.VariableInfo, Variable),
+        (records.ValueLabelInfo, ValueLabel),
         (records.AttemptLabelsInfo, export_bodies.AttemptLabels),
         (records.ListPositionInfo, export_bodies.ListPosition),
         (records.ScaleScore, ScaleResult),

@@ -1,12 +1,14 @@
-"""Attempts of an instrument as a stream: NDJSON, or CSV (Accept: text/csv)."""
+"""Attempts of an instrument as a stream, NDJSON or CSV (Accept: text/csv), and their codebook."""
 
 from stanine.api.attempt_export import CSV, AttemptExport, ExportOrder
 from stanine.api.attempt_reader import AttemptReader
-from stanine.api.export_bodies import ListedAttempt, ListPosition
+from stanine.api.export_bodies import Codebook, ListedAttempt, ListPosition
 from stanine.api.intake.validation import Checker
+from stanine.api.loops import IndexFollower
 from stanine.api.result_presenter import ResultPresenter
 from stanine.api.web.auth import Keyring, Scope
-from stanine.api.web.http import Request
+from stanine.api.web.dispatch import json_answer
+from stanine.api.web.http import Answer, Request
 from stanine.api.web.problems import (
     HISTORY_CHANGED,
     MALFORMED_REQUEST,
@@ -27,17 +29,24 @@ from stanine.api.web.queries import (
 )
 from stanine.api.web.routing import Content, Route
 from stanine.domain.instruments.public_form import language_of
+from stanine.domain.tables.variables import variables_of
 from stanine.store.attempt_lists import AttemptFilter
 from stanine.store.cursors import UNKNOWN, SealedCursor
 
 
 class AttemptListRoutes:
-    """The route that lists attempts."""
+    """The routes that list attempts and describe the columns."""
 
     def __init__(
-        self, reader: AttemptReader, scorings: ResultPresenter, checker: Checker, keyring: Keyring
+        self,
+        reader: AttemptReader,
+        scorings: ResultPresenter,
+        checker: Checker,
+        keyring: Keyring,
+        index: IndexFollower,
     ) -> None:
         self._checker = checker
+        self._index = index
         self._keyring = keyring
         self._export = AttemptExport(reader, scorings, self._may_go_on)
 
@@ -70,6 +79,14 @@ class AttemptListRoutes:
             await self._export.send_csv(request, order)
         else:
             await self._export.send_ndjson(request, order)
+
+    async def codebook(self, request: Request) -> Answer:
+        """Return the variables of the instrument's exports."""
+        name, language = request.parameters["name"], request.query["language"]
+        entry = await self._checker.entry(name, None)
+        forms = self._index.view.forms.get(name, {}).values() or [entry]
+        chosen = None if language is None else language_of(entry, language)
+        return json_answer(Codebook(name, entry.revision, entry.title, variables_of(forms, chosen)))
 
     def _may_go_on(self, request: Request, order: ExportOrder) -> bool:
         """Return whether the keys file still has the caller's key with its permissions."""
@@ -115,5 +132,17 @@ class AttemptListRoutes:
                     )
                 },
                 problems=(NOT_INDEXED, HISTORY_CHANGED),
+            ),
+            Route(
+                method="GET",
+                path="/v1/instruments/{name}/codebook",
+                handler=self.codebook,
+                name="readCodebook",
+                summary="Read the columns of exports: labels, values and their labels, missing codes",
+                tag="attempts",
+                scope=Scope.ATTEMPTS_READ,
+                query=(LANGUAGE_TAG,),
+                answers={200: Content({"application/json": Codebook})},
+                problems=(NOT_INDEXED,),
             ),
         )

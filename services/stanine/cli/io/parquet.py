@@ -1,34 +1,26 @@
-"""Writes rows of scores as Parquet with the columns of the CSV. Used by `stanine results`.
-
-Needs the extra `parquet` (pyarrow).
-"""
+"""Writes tables as Parquet. Used by `results` and `answers`. Needs the extra `parquet` (pyarrow)."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
 from typing import IO, Any
 
 from stanine.cli.exits import CliError
-from stanine.domain.scoring.result import ProfileResult, ScaleResult, value_of
+from stanine.cli.io.tables import TableColumn, Value
+from stanine.domain.scoring.result import ProfileResult, ScaleResult
+from stanine.domain.tables.attempt_columns import score_kind
+from stanine.domain.tables.score_columns import ScoreColumns
 
 #: Rows per row group, which is buffered in memory.
 ROW_GROUP = 10_000
-#: Integer columns of an attempt; its other columns are texts.
+#: Integer columns of a result; its other columns are texts.
 _WHOLE = frozenset({"revision", "scoringRevision"})
 
 
-class ParquetWriter:
-    """Writes Parquet; `close` completes the file. A missing value is null."""
+class ParquetTable:
+    """Writes rows; `close` completes the file. A missing value is null. A column's label is in its metadata."""
 
-    def __init__(
-        self,
-        out: IO[bytes],
-        about: Sequence[str],
-        scales: Iterable[tuple[str, Sequence[str]]],
-        profiles: Sequence[str] = (),
-    ) -> None:
-        """`scales`: scale ids in order, each with its fields; `profiles`: profile ids.
-
-        Raises CliError if pyarrow is not installed.
-        """
+    def __init__(self, out: IO[bytes], columns: Sequence[TableColumn]) -> None:
+        """Raise CliError if pyarrow is not installed."""
         try:
             import pyarrow  # noqa: PLC0415 - an optional package, and a slow one to load
             import pyarrow.parquet  # noqa: PLC0415
@@ -36,48 +28,31 @@ class ParquetWriter:
             raise CliError(
                 "-o parquet needs pyarrow, which is not installed: pip install 'stanine[parquet]'"
             ) from None
-        self._about, self._scales, self._profiles = about, list(scales), profiles
-        fields = [(name, pyarrow.int64() if name in _WHOLE else pyarrow.string()) for name in about]
         kinds = {
-            "valid": pyarrow.int32(),
-            "items": pyarrow.int32(),
-            "sten": pyarrow.int32(),
-            "stanine": pyarrow.int32(),
+            "Text": pyarrow.string(),
+            "Integer": pyarrow.int64(),
+            "Number": pyarrow.float64(),
+            "Boolean": pyarrow.bool_(),
+            "Date": pyarrow.date32(),
+            "Time": pyarrow.timestamp("ms", tz="UTC"),
         }
-        kinds |= dict.fromkeys(("status", "norm", "band", "bandGroup"), pyarrow.string())
-        for scale, its in self._scales:
-            fields += [(f"{scale}.{field}", kinds.get(field, pyarrow.float64())) for field in its]
-        for profile in profiles:
-            fields += [
-                (f"{profile}.code", pyarrow.string()),
-                (f"{profile}.tied", pyarrow.bool_()),
-                (f"{profile}.status", pyarrow.string()),
-            ]
         self._pyarrow: Any = pyarrow
-        self._schema = pyarrow.schema(fields)
-        self._rows: list[dict[str, Any]] = []
+        self._columns = columns
+        self._schema = pyarrow.schema(
+            [
+                pyarrow.field(
+                    column.name,
+                    kinds[column.kind],
+                    metadata={"label": column.label} if column.label else None,
+                )
+                for column in columns
+            ]
+        )
+        self._rows: list[Sequence[Value]] = []
         self._writer: Any = pyarrow.parquet.ParquetWriter(out, self._schema)
 
-    def write(
-        self,
-        about: Mapping[str, Any],
-        scales: Mapping[str, ScaleResult] | None,
-        profiles: Mapping[str, ProfileResult] = {},
-    ) -> None:
-        """Write a row; missing scales and profiles are null."""
-        row = {name: about.get(name) for name in self._about}
-        for scale, fields in self._scales:
-            scored = scales.get(scale) if scales else None
-            if scored is not None:
-                row |= {f"{scale}.{field}": value_of(scored, field) for field in fields}
-        for name in self._profiles:
-            if (profile := profiles.get(name)) is not None:
-                code = None if profile.code is None else " ".join(profile.code)
-                row |= {
-                    f"{name}.code": code,
-                    f"{name}.tied": profile.tied,
-                    f"{name}.status": profile.status,
-                }
+    def write(self, row: Sequence[Value]) -> None:
+        """Write a row."""
         self._rows.append(row)
         if len(self._rows) >= ROW_GROUP:
             self._flush()
@@ -89,7 +64,59 @@ class ParquetWriter:
 
     def _flush(self) -> None:
         if self._rows:
-            self._writer.write_table(
-                self._pyarrow.Table.from_pylist(self._rows, schema=self._schema)
-            )
+            arrays = [
+                self._pyarrow.array([typed(column, value) for value in values], field.type)
+                for column, field, values in zip(
+                    self._columns, self._schema, zip(*self._rows, strict=True), strict=True
+                )
+            ]
+            self._writer.write_table(self._pyarrow.Table.from_arrays(arrays, schema=self._schema))
             self._rows = []
+
+
+def typed(column: TableColumn, value: Value) -> Any:
+    """Return a value as the type of its column: dates and times parsed, values of a text column as texts."""
+    if value is None:
+        return None
+    match column.kind:
+        case "Date":
+            return date.fromisoformat(str(value))
+        case "Time":
+            return datetime.fromisoformat(str(value)).astimezone(UTC)
+        case "Text":
+            return str(value)
+    return value
+
+
+class ParquetWriter:
+    """Writes rows of results with the columns of the CSV."""
+
+    def __init__(
+        self,
+        out: IO[bytes],
+        about: Sequence[str],
+        scales: Iterable[tuple[str, Sequence[str]]],
+        profiles: Sequence[str] = (),
+    ) -> None:
+        """`scales`: scale ids in order, each with its fields; `profiles`: profile ids."""
+        self._about, self._scores = about, ScoreColumns(scales, profiles)
+        columns = [TableColumn(name, "Integer" if name in _WHOLE else "Text") for name in about]
+        columns += [
+            TableColumn(name, score_kind(field))
+            for name, (_, field) in zip(self._scores.names, self._scores.parts, strict=True)
+        ]
+        self._table = ParquetTable(out, columns)
+
+    def write(
+        self,
+        about: Mapping[str, Any],
+        scales: Mapping[str, ScaleResult] | None,
+        profiles: Mapping[str, ProfileResult] = {},
+    ) -> None:
+        """Write a row; missing scales and profiles are null."""
+        own = [about.get(name) for name in self._about]
+        self._table.write([*own, *self._scores.values(scales, profiles)])
+
+    def close(self) -> None:
+        """Write the remaining rows and the footer."""
+        self._table.close()

@@ -26,6 +26,7 @@ from stanine.client.records import (
     AttemptRequest,
     AttemptResult,
     AttributeValue,
+    CodebookInfo,
     ListedAttemptInfo,
 )
 
@@ -146,6 +147,10 @@ class AsyncAttemptsResource(AsyncResource):
             _attempt_of,
         )
         return AsyncListing(self._client, reader)
+
+    async def codebook(self, instrument: str, *, language: str | None = None) -> CodebookInfo:
+        """Return the columns of exports of an instrument: labels, values and their labels, missing codes."""
+        return await self._client.call(attempt_lists.codebook(instrument, language))
 
 
 def _attempt_of(listed: ListedAttemptInfo) -> str:

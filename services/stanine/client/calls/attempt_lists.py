@@ -5,8 +5,8 @@ from typing import NamedTuple
 import msgspec
 
 from stanine.client.errors import UnexpectedAnswerError
-from stanine.client.messages import NDJSON, ApiCall, Reply, call, query
-from stanine.client.records import ListedAttemptInfo, ListPositionInfo, Page
+from stanine.client.messages import NDJSON, ApiCall, Reply, call, query, reader
+from stanine.client.records import CodebookInfo, ListedAttemptInfo, ListPositionInfo, Page
 
 #: Attempts per page of a list.
 PAGE = 1_000
@@ -45,6 +45,17 @@ def page(
             include=",".join(selection.include),
             language=selection.language,
         ),
+    )
+
+
+def codebook(instrument: str, language: str | None) -> ApiCall[CodebookInfo]:
+    """Read the variables of an instrument's exports."""
+    return call(
+        "GET",
+        "/v1/instruments/{name}/codebook",
+        reader(CodebookInfo),
+        {"name": instrument},
+        query=query(language=language),
     )
 
 

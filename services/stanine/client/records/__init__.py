@@ -32,7 +32,14 @@ from stanine.client.records.explanations import (
     ExplainedValue,
     ResultExplanation,
 )
-from stanine.client.records.exports import AttemptLabelsInfo, ListedAttemptInfo, ListPositionInfo
+from stanine.client.records.exports import (
+    AttemptLabelsInfo,
+    CodebookInfo,
+    ListedAttemptInfo,
+    ListPositionInfo,
+    ValueLabelInfo,
+    VariableInfo,
+)
 from stanine.client.records.forms import (
     AttributeInfo,
     FormInfo,
@@ -105,6 +112,7 @@ __all__ = [
     "BandInfo",
     "ChangeInfo",
     "ClientRecord",
+    "CodebookInfo",
     "ConfigChange",
     "ConfigInfo",
     "ConfigRevision",
@@ -168,4 +176,6 @@ __all__ = [
     "SettingInfo",
     "TokensRotated",
     "ValueChangeInfo",
+    "ValueLabelInfo",
+    "VariableInfo",
 ]

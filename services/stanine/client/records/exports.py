@@ -1,4 +1,4 @@
-"""Attempts in a list."""
+"""Attempts in a list, and the variables of exports."""
 
 from stanine.client.records.base import ClientRecord, PersonRecord
 from stanine.client.records.results import ProfileScore, ScaleScore
@@ -43,3 +43,39 @@ class ListPositionInfo(ClientRecord, frozen=True):
     """A line of a list that is no attempt: the cursor to continue from."""
 
     next: str
+
+
+class ValueLabelInfo(ClientRecord, frozen=True):
+    """A value of a variable, its label, and whether it counts as a missing answer."""
+
+    value: int | float | str
+    label: str = ""
+    missing: bool = False
+
+
+class VariableInfo(ClientRecord, frozen=True):
+    """A column of exports: of an item (and one of its options), or of an attribute."""
+
+    name: str
+    #: Choice, Chosen (1 or 0), Place (1 first), Integer, Number, Text or Date.
+    type: str
+    label: str
+    #: The forms that have it, by their first revisions.
+    forms: tuple[int, ...]
+    item: str = ""
+    attribute: str = ""
+    option: int | float | str | None = None
+    values: tuple[ValueLabelInfo, ...] = ()
+    #: The ends and the unit of a number.
+    min: float | None = None
+    max: float | None = None
+    unit: str = ""
+
+
+class CodebookInfo(ClientRecord, frozen=True):
+    """The variables of an instrument's exports, of all its forms."""
+
+    name: str
+    revision: int
+    title: str
+    variables: list[VariableInfo]

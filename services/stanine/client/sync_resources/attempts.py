@@ -16,6 +16,7 @@ from stanine.client.records import (
     AttemptRequest,
     AttemptResult,
     AttributeValue,
+    CodebookInfo,
     ListedAttemptInfo,
 )
 from stanine.client.sync_resources.base import Listing, SyncResource
@@ -141,6 +142,10 @@ class AttemptsResource(SyncResource):
             _attempt_of,
         )
         return Listing(self._client, reader)
+
+    def codebook(self, instrument: str, *, language: str | None = None) -> CodebookInfo:
+        """Return the columns of exports of an instrument: labels, values and their labels, missing codes."""
+        return self._client.call(attempt_lists.codebook(instrument, language))
 
 
 def _attempt_of(listed: ListedAttemptInfo) -> str:

@@ -1,47 +1,47 @@
-"""Cells of an attempt in a table of answers. Used by the API's CSV."""
+"""Values of an attempt in a table of answers. Used by the exports of API and CLI."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-from stanine.domain.attempts.answer_codes import Answer
-from stanine.domain.attempts.cells import ItemCells
-from stanine.domain.scoring.index_entry import IndexEntry, item_forms
 from stanine.domain.tables.variables import Variable
 
 
 class AnswerColumns:
-    """The columns of answers and attributes; the cells of one form's attempts in them."""
+    """The columns of answers and attributes of an instrument's forms."""
 
-    def __init__(self, entry: IndexEntry, variables: Sequence[Variable]) -> None:
-        """`variables`: the columns, of this form and of others."""
-        places = {variable.name: place for place, variable in enumerate(variables)}
-        self._width = len(variables)
-        self._attributes = [
-            (places[variable.name], variable.attribute)
-            for variable in variables
-            if variable.attribute
-        ]
-        self._items = []
-        for form, item in zip(item_forms(entry), entry.items, strict=True):
-            cells = ItemCells(form, item.column)
-            self._items.append((item.id, cells, [places[name] for name in cells.columns]))
+    def __init__(self, variables: Sequence[Variable]) -> None:
+        self.variables = variables
+        #: The variables of each form, with their places.
+        self._of_form: dict[int, list[tuple[int, Variable]]] = {}
+        for place, variable in enumerate(variables):
+            for form in variable.forms:
+                self._of_form.setdefault(form, []).append((place, variable))
 
     def values(
-        self,
-        answers: Mapping[str, Answer | None],
-        attributes: Mapping[str, float | str],
+        self, form: int, answers: Mapping[str, Any], attributes: Mapping[str, Any]
     ) -> list[float | str | None]:
-        """Return the values of a row; None for no answer and for other forms' columns."""
-        row: list[float | str | None] = [None] * self._width
-        for place, name in self._attributes:
-            row[place] = attributes.get(name)
-        for name, cells, its in self._items:
-            answer = answers[name]
-            if isinstance(answer, list):
-                for place, cell in zip(its, cells.write(answer), strict=True):
-                    row[place] = int(cell)
-            else:
-                row[its[0]] = answer
+        """Return the values of a row; None for no answer and for columns of other forms.
+
+        Raises KeyError for a form that no variable has.
+        """
+        row: list[float | str | None] = [None] * len(self.variables)
+        for place, variable in self._of_form[form]:
+            row[place] = _value(variable, answers, attributes)
         return row
+
+
+def _value(
+    variable: Variable, answers: Mapping[str, Any], attributes: Mapping[str, Any]
+) -> float | str | None:
+    if variable.attribute:
+        found: float | str | None = attributes.get(variable.attribute)
+        return found
+    answer = answers.get(variable.item)
+    if variable.option is None or answer is None:
+        return None if isinstance(answer, list) else answer
+    if variable.type == "Chosen":
+        return int(variable.option in answer)
+    return answer.index(variable.option) + 1 if variable.option in answer else None
 
 
 def labels_of(variables: Sequence[Variable]) -> dict[str, Mapping[float | str, str]]:

@@ -4,7 +4,7 @@ Items and attributes of all forms of an instrument have one column each (a Multi
 order of the newest form. The names are those of response files (DESIGN 4.2, CSV), so that an export can be submitted.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 import msgspec
@@ -17,6 +17,16 @@ from stanine.domain.scoring.index_entry import FormItem, IndexEntry, item_forms
 #: What a column contains: the value of an option; 1 or 0 for an option that was chosen or not; the place of an option,
 #: 1 first; a number; a text; a date as YYYY-MM-DD.
 VariableType = Literal["Choice", "Chosen", "Place", "Integer", "Number", "Text", "Date"]
+
+
+_TYPES: dict[str, VariableType] = {
+    "Choice": "Choice",
+    "Number": "Number",
+    "Multiple": "Chosen",
+    "Ranking": "Place",
+    "Text": "Text",
+    "Date": "Date",
+}
 
 
 class ValueLabel(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -33,10 +43,15 @@ class Variable(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str
     type: VariableType
     label: str
+    #: The forms that have it, by their first revisions.
+    forms: tuple[int, ...]
     item: str = ""
     attribute: str = ""
     option: Value | None = None
     values: tuple[ValueLabel, ...] = ()
+    #: The ends and the unit of a number.
+    min: float | None = None
+    max: float | None = None
     unit: str = ""
 
 
@@ -48,56 +63,71 @@ def variables_of(entries: Iterable[IndexEntry], language: str | None = None) -> 
     attributes: dict[str, Variable] = {}
     items: dict[str, Variable] = {}
     for entry in sorted(entries, key=lambda each: -each.revision):
-        words = public_form(entry, language)
-        for attribute in words["attributes"]:
-            labels = attribute.get("labels") or ()
-            values = tuple(
-                ValueLabel(value, (labels[place] if place < len(labels) else None) or "")
-                for place, value in enumerate(attribute.get("values", ()))
-            )
-            kind: VariableType = "Choice" if values else attribute.get("type", "Text")
-            one = Variable(
-                attribute["id"],
-                kind,
-                attribute.get("title", ""),
-                attribute=attribute["id"],
-                values=values,
-            )
-            attributes.setdefault(one.name, one)
-        for item, shown, form in zip(entry.items, words["items"], item_forms(entry), strict=True):
-            options = [
-                ValueLabel(option.value, said.get("label", ""), option.missing)
-                for option, said in zip(
-                    entry.option_sets[item.options], shown.get("options", ()), strict=False
+        for found, known in (
+            (_of_attributes(entry, language), attributes),
+            (_of_items(entry, language), items),
+        ):
+            for one in found:
+                newer = known.get(one.name)
+                known[one.name] = (
+                    one
+                    if newer is None
+                    else msgspec.structs.replace(newer, forms=(*newer.forms, entry.form))
                 )
-            ]
-            names = columns_of(form, item.column)
-            for one in _of_item(item, names, shown, options):
-                items.setdefault(one.name, one)
     return [*attributes.values(), *items.values()]
 
 
-def _of_item(
-    item: FormItem, names: Sequence[str], shown: dict[str, str], options: Sequence[ValueLabel]
-) -> list[Variable]:
-    text = shown["text"]
-    if item.type in ("Multiple", "Ranking"):
-        kind: VariableType = "Chosen" if item.type == "Multiple" else "Place"
-        values = (ValueLabel(0, "not chosen"), ValueLabel(1, "chosen")) if kind == "Chosen" else ()
-        return [
-            Variable(
-                name,
-                kind,
-                f"{text}: {option.label or option.value}",
-                item=item.id,
-                option=option.value,
-                values=values,
+def _of_attributes(entry: IndexEntry, language: str | None) -> Iterator[Variable]:
+    for shown in public_form(entry, language)["attributes"]:
+        labels = shown.get("labels") or ()
+        values = tuple(
+            ValueLabel(value, (labels[place] if place < len(labels) else None) or "")
+            for place, value in enumerate(shown.get("values", ()))
+        )
+        kind: VariableType = "Choice" if values else shown.get("type", "Text")
+        title, name = shown.get("title", ""), shown["id"]
+        yield Variable(name, kind, title, (entry.form,), attribute=name, values=values)
+
+
+def _of_items(entry: IndexEntry, language: str | None) -> Iterator[Variable]:
+    shown_items = public_form(entry, language)["items"]
+    for item, shown, form in zip(entry.items, shown_items, item_forms(entry), strict=True):
+        options = [
+            ValueLabel(option.value, said.get("label", ""), option.missing)
+            for option, said in zip(
+                entry.option_sets[item.options], shown.get("options", ()), strict=False
             )
-            for name, option in zip(names, options, strict=True)
         ]
-    if item.number is not None:
-        kind = "Integer" if item.number.integer else "Number"
-        unit = shown.get("unit", "")
-        return [Variable(names[0], kind, text, item=item.id, unit=unit)]
-    kind = {"Text": "Text", "Date": "Date"}.get(item.type, "Choice")  # type: ignore[assignment]
-    return [Variable(names[0], kind, text, item=item.id, values=tuple(options))]
+        names = columns_of(form, item.column)
+        yield from _of_item(entry.form, item, names, shown, options)
+
+
+def _of_item(
+    form: int,
+    item: FormItem,
+    names: Sequence[str],
+    shown: dict[str, str],
+    options: Sequence[ValueLabel],
+) -> Iterator[Variable]:
+    text, kind = shown["text"], _TYPES[item.type]
+    if kind in ("Chosen", "Place"):
+        values = (ValueLabel(0, "not chosen"), ValueLabel(1, "chosen")) if kind == "Chosen" else ()
+        for name, option in zip(names, options, strict=True):
+            label = f"{text}: {option.label or option.value}"
+            yield Variable(
+                name, kind, label, (form,), item=item.id, option=option.value, values=values
+            )
+    elif item.number is not None:
+        number = item.number
+        yield Variable(
+            names[0],
+            "Integer" if number.integer else "Number",
+            text,
+            (form,),
+            item=item.id,
+            min=number.low,
+            max=number.high,
+            unit=shown.get("unit", ""),
+        )
+    else:
+        yield Variable(names[0], kind, text, (form,), item=item.id, values=tuple(options))
