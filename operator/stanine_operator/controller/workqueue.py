@@ -7,6 +7,8 @@ import math
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
+from stanine.broker.pauses import pause_after
+
 K = TypeVar("K", bound=Hashable)
 
 #: Seconds between reconciliations of a ready resource: the longest time an external change goes unnoticed.
@@ -19,11 +21,7 @@ JITTER = 0.3
 
 def next_pause(failures: int, random: float) -> float:
     """Return the seconds until the next attempt after consecutive failures; 0 ≤ `random` < 1."""
-    pause = (
-        RESYNC_INTERVAL
-        if failures == 0
-        else min(LAST_RETRY, FIRST_RETRY * 2 ** min(failures - 1, 10))
-    )
+    pause = RESYNC_INTERVAL if failures == 0 else pause_after(failures, FIRST_RETRY, LAST_RETRY)
     return pause * (1 - JITTER * random)
 
 

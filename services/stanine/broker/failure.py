@@ -7,6 +7,7 @@ runs alone. Only an entry that failed alone is dead-lettered.
 from collections.abc import Callable, Sequence
 
 from stanine.broker.batch import SECOND_BATCH_SIZE
+from stanine.broker.pauses import pause_after
 from stanine.broker.queue import Rejection
 from stanine.broker.settings import QueueSettings
 
@@ -45,4 +46,4 @@ def backoff_ms(
     Exponential, with jitter, within the queue's limits.
     """
     least, most = settings.batch_backoff_ms
-    return max(1, int(min(least * 2 ** min(delivery - 1, 40), most) * uniform(*JITTER)))
+    return max(1, int(pause_after(delivery, least, most) * uniform(*JITTER)))

@@ -1,6 +1,17 @@
-"""Exponential pauses between retries. Used by retries.py, bootstrap.py and the loops of runtime."""
+"""Exponential pauses between retries. Used by the broker, the loops of runtime and the operator's work queue.
+
+The client has its own (stanine.client.retries): it knows HTTP only.
+"""
 
 import random
+
+#: Doublings after which a pause is longer than any limit.
+_MOST_DOUBLINGS = 40
+
+
+def pause_after(failures: int, first: float, longest: float) -> float:
+    """Return the pause after consecutive failures: `first`, doubled for each further one up to `longest`."""
+    return min(first * 2.0 ** min(failures - 1, _MOST_DOUBLINGS), longest)
 
 
 class Pauses:
