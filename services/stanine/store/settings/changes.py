@@ -57,11 +57,9 @@ class Memory(msgspec.Struct, frozen=True):
 
     def of(self, layout: SettingsLayout) -> int:
         """Return the bytes of a layout, or of its backup if it is not in use."""
-        return (
-            (self.hash or self.backup_hash)
-            if layout is SettingsLayout.HASH
-            else (self.string or self.backup_string)
-        )
+        if layout is SettingsLayout.HASH:
+            return self.hash or self.backup_hash
+        return self.string or self.backup_string
 
 
 class Configuration:
@@ -168,10 +166,8 @@ class Configuration:
     def history(self) -> list[Revision]:
         """Return the stored revisions, newest first."""
         records = self._client.hgetall(self._config_keys[3])
-        return sorted(
-            (read_record(int(number), record) for number, record in records.items()),
-            key=lambda each: -each.number,
-        )
+        found = [read_record(int(number), record) for number, record in records.items()]
+        return sorted(found, key=lambda each: -each.number)
 
     def memory(self) -> Memory:
         """Return the memory usage of the configuration."""

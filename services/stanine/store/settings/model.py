@@ -160,35 +160,20 @@ class SettingsRead(msgspec.Struct, frozen=True):
 
 def read_settings(texts: Mapping[str, str], previous: Settings | None = None) -> SettingsRead:
     """Parse stored values; an invalid value keeps the one in `previous`. Unknown names are ignored."""
-    values = dict(msgspec.to_builtins(Settings()))
-    faults, stated = [], set()
-    for name, fallback in msgspec.to_builtins(previous or Settings()).items():
-        text = texts.get(name)
-        if text is None:
-            continue
-        stated.add(name)
-        try:
-            values[name] = _convert_one(name, text, strict=False)
-        except (msgspec.ValidationError, UnicodeEncodeError) as error:
-            values[name] = fallback
-            faults.append((name, _message(error)))
-    return SettingsRead(msgspec.convert(values, Settings), tuple(faults), frozenset(stated))
+    stated = {name: texts[name] for name in NAMES if name in texts}
+    values, faults = _convert(stated, strict=False)
+    fallback = msgspec.to_builtins(previous or Settings())
+    ignored = {name: fallback[name] for name, _ in faults}
+    settings = msgspec.convert(msgspec.to_builtins(Settings()) | values | ignored, Settings)
+    return SettingsRead(settings, tuple(faults), frozenset(stated))
 
 
 def write_settings(values: Mapping[str, object]) -> dict[str, str]:
     """Return the stored texts of JSON values; raise SettingsInvalidError listing every invalid one."""
-    texts, faults = {}, []
-    for name, value in values.items():
-        if name not in NAMES:
-            faults.append((name, "unknown setting"))
-            continue
-        try:
-            texts[name] = str(_convert_one(name, value, strict=True))
-        except (msgspec.ValidationError, UnicodeEncodeError) as error:
-            faults.append((name, _message(error)))
+    converted, faults = _convert(values, strict=True)
     if faults:
         raise SettingsInvalidError(faults)
-    return texts
+    return {name: str(value) for name, value in converted.items()}
 
 
 def write_changes(changes: Mapping[str, object]) -> dict[str, str | None]:
@@ -200,9 +185,21 @@ def write_changes(changes: Mapping[str, object]) -> dict[str, str | None]:
     return {name: None if changes[name] is None else text for name, text in texts.items()}
 
 
-def _convert_one(name: str, value: object, *, strict: bool) -> Any:
-    settings = msgspec.convert({name: value}, Settings, strict=strict)
-    return msgspec.to_builtins(settings)[name]
+def _convert(
+    values: Mapping[str, object], *, strict: bool
+) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """Return the valid values, and (name, message) of the others."""
+    converted, faults = {}, []
+    for name, value in values.items():
+        if name not in NAMES:
+            faults.append((name, "unknown setting"))
+            continue
+        try:
+            one = msgspec.convert({name: value}, Settings, strict=strict)
+            converted[name] = msgspec.to_builtins(one)[name]
+        except (msgspec.ValidationError, UnicodeEncodeError) as error:
+            faults.append((name, _message(error)))
+    return converted, faults
 
 
 def _message(error: msgspec.ValidationError | UnicodeEncodeError) -> str:
