@@ -23,6 +23,9 @@ from stanine.domain.scoring.result import decode_result
 
 EVERY_FEATURE: Any = read_yaml((Path(__file__).parent / "every_feature.yaml").read_bytes())
 
+#: A response set of numbers.
+NUMBERS: Any = {"name": "nums", "type": "Number", "min": 0, "max": 3}
+
 
 def changed(changes: dict[str, Any]) -> dict[str, Any]:
     """Return the document with values put at paths (ids name the members of lists); None removes, a path's end `+` appends."""
@@ -189,6 +192,30 @@ def test_the_document_of_the_design_is_valid_and_says_what_is_doubtful() -> None
         ({"translations/en": {}}, "translations/en", "Contradiction", "into other languages"),
         ({"language": None}, "", "MissingField", "language is missing"),
         ({"items/A1/id": "lookup"}, "items/A1/id", "ReservedId", "taken"),
+        ({"items/q2/min": 0.2, "items/q2/max": 0.8}, "items/q2", "OutOfRange", "two whole numbers"),
+        ({"items/d2/distinctFrom": "q2"}, "items/d2/distinctFrom", "Contradiction", "is no Choice"),
+        ({"responseSets/+": NUMBERS, "items/note": {"id": "note", "text": "t", "type": "Choice", "responses": "nums"}}, "items/note", "Contradiction", "is one of numbers"),
+        ({"responseSets/+": NUMBERS, "items/q2/responses": "nums"}, "items/q2", "Contradiction", "min or max of its own"),
+        ({"responseSets/+": NUMBERS, "items/q2": {"id": "q2", "text": "t", "type": "Number", "responses": "nums", "step": 2}}, "items/q2/step", "Contradiction", "response set says the step"),
+        # rows, points and figures
+        ({"scales/mood/lookup/1/raw": 1.0000000001}, "scales/mood/lookup/1/raw", "TooManyDecimals", "9 decimals"),
+        ({"scales/mood/lookup/0/low": 30, "scales/mood/lookup/0/high": 20}, "scales/mood/lookup/0/low", "OutOfRange", "30 is above 20"),
+        ({"scales/agreeableness/norms/everyone": {"frequencies": [{"raw": 1, "count": 2}, {"raw": 1, "count": 3}]}}, "scales/agreeableness/norms/everyone/frequencies/1/raw", "DuplicateValue", "the raw score 1"),
+        ({"scales/agreeableness/norms/everyone": {"frequencies": [{"raw": 1.0000000001, "count": 2}]}}, "scales/agreeableness/norms/everyone/frequencies/0/raw", "TooManyDecimals", "9 decimals"),
+        ({"scales/agreeableness/norms/everyone": {"frequencies": [{"raw": 1, "count": 0}]}}, "scales/agreeableness/norms/everyone/frequencies", "OutOfRange", "nobody is counted"),
+        ({"scales/drinking/bands": {}}, "scales/drinking/bands", "TooFew", "no norm group has bands"),
+        ({"normGroups/men/where": {"sex": [None]}}, "normGroups/men/where/sex", "WrongType", "open end of a number"),
+        ({"attributes/+": {"id": "town", "type": "Text"}, "normGroups/men/where": {"town": 3}}, "normGroups/men/where/town", "NotAValue", "in quotes"),
+        ({"scales/ability/key/q2": "b"}, "scales/ability/key/q2", "NotAnOption", "answered with a number"),
+        ({"scales/load/points/m1": {}}, "scales/load/points/m1", "TooFew", "no option has points"),
+        ({"items/m1/options/0/missing": True}, "scales/load/points/m1/a", "PointsMismatch", "is missing"),
+        ({"items/m1/options/0/missing": True, "scales/F/items/0": "m1.a"}, "scales/F/items/0", "NotAnOption", "is missing"),
+        ({"scales/load/points/r1": [1]}, "scales/load/points/r1", "Contradiction", "is a Ranking"),
+        ({"scales/load/points/pain": [{"to": 4, "below": 5, "points": 0}, {"above": 4, "points": 2}]}, "scales/load/points/pain/0", "Contradiction", "not both"),
+        ({"scales/load/points/pain": [{"to": 4.0000000001, "points": 0}, {"above": 4.0000000001, "points": 2}]}, "scales/load/points/pain/0/to", "TooManyDecimals", "9 decimals"),
+        ({"items/pain/step": None, "scales/load/points/pain": [{"to": 4, "points": 0}, {"above": 4, "to": 10, "points": 2}, {"from": 11, "points": 1}]}, "scales/load/points/pain/2", "RangesGap", "no answer"),
+        ({"scales/ability/key/F": "b"}, "scales/ability/key/F", "UnknownReference", "is a scale"),
+        ({"items/q2": {"id": "q2", "type": "Number", "text": "t", "min": 0, "max": 10, "step": 3}, "scales/F/items/0": "-q2"}, "scales/F/items/0", "NotReversible", ""),
     ],
 )  # fmt: skip
 def test_a_fault_is_named_with_its_place_and_its_remedy(
