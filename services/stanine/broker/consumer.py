@@ -18,7 +18,7 @@ from stanine.broker import deliveries
 from stanine.broker.batch import BatchLimits, BatchPart, merge, merge_entries
 from stanine.broker.consumer_needs import BrokerOfConsumers
 from stanine.broker.entry import Entry, Fields, is_tick, read_entry
-from stanine.broker.fetched import FetchedWork, Item
+from stanine.broker.fetched import FetchedWork, WorkItem
 from stanine.broker.fetching import Fetching
 from stanine.broker.lease import ConsumerLease
 from stanine.broker.opening import InvalidEntry, actor_of, open_entry, open_part
@@ -160,7 +160,7 @@ class StreamsConsumer(dramatiq.Consumer):
             if lease.is_paused and not lease.lost and not self._stopping.is_set():
                 lease.changed.wait(remaining)
 
-    def _deliver(self, item: Item, *, poison_candidate: bool) -> StreamProxy | None:
+    def _deliver(self, item: WorkItem, *, poison_candidate: bool) -> StreamProxy | None:
         """Build the message and record it as in flight.
 
         Returns None if the entry is invalid, and then dead-letters it, or if the lease was lost.

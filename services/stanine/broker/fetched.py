@@ -12,15 +12,15 @@ from stanine.broker.entry import Entry
 POISON_DELIVERIES = 3
 
 #: Merged entries, or one entry.
-Item = BatchPart | Entry
+WorkItem = BatchPart | Entry
 
 
 class FetchedWork:
     """Entries and parts in their order. Poison candidates wait until no other candidate is in flight."""
 
     def __init__(self) -> None:
-        self._ready: deque[Item] = deque()
-        self._candidates: deque[Item] = deque()
+        self._ready: deque[WorkItem] = deque()
+        self._candidates: deque[WorkItem] = deque()
 
     def __len__(self) -> int:
         return len(self._ready) + len(self._candidates)
@@ -35,11 +35,11 @@ class FetchedWork:
         """Whether some entries were taken over from dead consumers."""
         return any(deliveries.crashed_of(item) for item in (*self._ready, *self._candidates))
 
-    def add(self, items: Iterable[Item]) -> None:
+    def add(self, items: Iterable[WorkItem]) -> None:
         """Add fetched work."""
         self._ready.extend(items)
 
-    def take(self, *, candidates_may_run: bool) -> tuple[Item, bool] | None:
+    def take(self, *, candidates_may_run: bool) -> tuple[WorkItem, bool] | None:
         """Return the next item that may run, and whether it is a poison candidate; None if there is none."""
         while True:
             if self._candidates and candidates_may_run:

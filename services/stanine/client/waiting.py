@@ -38,7 +38,7 @@ ASKED_AT_ONCE = 8
 class SubmittedAttempt(Protocol):
     """A submitted attempt.
 
-    A Receipt, a LineAnswer without a problem, or a record of the caller's.
+    An AttemptReceipt, an AttemptOutcome without a problem, or a record of the caller's.
     """
 
     @property

@@ -78,7 +78,7 @@ class BatchScorer:
     def score(self, packed_ids: bytes) -> Tally:
         """Score attempts and commit results.
 
-        Raises NotIndexedError if some attempts have no index entry yet. If the server returns with different data
+        Raises UnindexedBatchError if some attempts have no index entry yet. If the server returns with different data
         during the batch, the attempts are loaded again and scored with the index of that data.
         """
         tally = Tally()

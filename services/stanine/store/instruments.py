@@ -103,7 +103,7 @@ def publish_call(
 
 
 def read_published(name: str, digest: str, reply: Any) -> Published:
-    """Parse the reply of `publish`; raise PreconditionFailedError or InstrumentManagedError."""
+    """Parse the reply of `publish`; raise DigestMismatchError or InstrumentManagedError."""
     if reply[0] == -1:
         raise DigestMismatchError(name, reply[1].decode() or None)
     if reply[0] == -2:
@@ -136,7 +136,7 @@ class Instruments:
         """Publish a document as the newest revision, unless unchanged, and request its indexing.
 
         `if_match`: digest of the revision to replace; `if_none_match`: reject if the instrument exists.
-        Raises PreconditionFailedError, InstrumentManagedError; redis-py's errors if the outcome is unknown: a retry is
+        Raises DigestMismatchError, InstrumentManagedError; redis-py's errors if the outcome is unknown: a retry is
         safe.
         """
         conditions: tuple[Argument, ...] = (if_match or "", int(if_none_match))

@@ -49,7 +49,7 @@ class ResultLists:
     ) -> StoredResultPage:
         """Read up to `limit` results of an instrument.
 
-        Raises HistoryChangedError for a cursor that the list does not match, and StaleViewError if the index view
+        Raises LostCursorError for a cursor that the list does not match, and StaleViewError if the index view
         `view` does not match the server's data.
         """
         page = await self._page("list_results", [view, number], cursor, limit)

@@ -1,8 +1,9 @@
-"""kill -9 of the API, and of its database, in the middle of a bulk submission: every attempt is there once."""
+"""kill -9 of the API, and of its database, during a bulk submission and while people fill in sessions: everything is there once."""
 
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,14 @@ import pytest
 from tests.integration.api.serving import document
 from tests.integration.whole.services import KEY, Services
 
-from stanine.client import AttemptOutcome, AttemptRequest, Retry, RetryPolicy, Stanine
+from stanine.client import (
+    AttemptOutcome,
+    AttemptRequest,
+    InvitationRequest,
+    Retry,
+    RetryPolicy,
+    Stanine,
+)
 
 ROWS = 12_000
 POLICY = RetryPolicy(patience=120, patience_unreached=120)
@@ -68,3 +76,47 @@ def test_every_attempt_is_there_once_whatever_was_killed(services: Services) -> 
         listed = [each.key for each in client.results.list("a-mood", on_history_change="continue")]
         assert len(listed) == ROWS
         assert set(listed) == {f"row-{number}" for number in range(ROWS)}
+
+
+def test_every_invited_person_has_one_attempt_with_the_last_answers(services: Services) -> None:
+    people = 60
+    retries: list[Retry] = []
+    ended = threading.Event()
+
+    def disturb() -> None:
+        for victim in ("api", "valkey", "api"):
+            if ended.wait(0.5):
+                return
+            services.kill(victim)
+            time.sleep(0.3)
+            services.start(victim)
+
+    with Stanine(services.url, KEY, retries=POLICY, on_retry=retries.append) as client:
+        client.instruments.publish("a-mood", document(), wait=30)
+
+        def fill_in(number: int) -> str:
+            request = InvitationRequest(key=f"person-{number}")
+            code = client.invitations.create("a-mood", request).code
+            session = client.sessions.open("a-mood", code=code)
+            assert session.token is not None
+            for seq in range(1, 6):
+                answers = {"i1": seq, "i2": number % 5 + 1}
+                client.sessions.save(session.session, token=session.token, seq=seq, answers=answers)
+            return client.sessions.submit(session.session, token=session.token).attempt
+
+        disturbing = threading.Thread(target=disturb)
+        disturbing.start()
+        with ThreadPoolExecutor(6) as pool:
+            attempts = list(pool.map(fill_in, range(people)))
+        ended.set()
+        disturbing.join()
+        assert retries, "nothing was lost, so nothing was shown"
+        found = [client.attempts.get(attempt) for attempt in attempts]
+        assert [each.key for each in found] == [f"person-{number}" for number in range(people)]
+        assert [(each.answers["i1"], each.answers["i2"]) for each in found] == [
+            (5, number % 5 + 1) for number in range(people)
+        ]
+        for attempt in attempts:
+            client.results.wait_for(attempt, timeout=60)
+        assert len(list(client.results.list("a-mood", on_history_change="continue"))) == people
+        assert [each.uses for each in client.invitations.list("a-mood")] == [1] * people

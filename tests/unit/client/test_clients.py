@@ -391,3 +391,34 @@ def test_a_bulk_submission_that_is_left_early_ends_its_threads_and_raises_what_i
         return found
 
     assert asyncio.run(leave_early()) == list(range(1, 701))
+
+
+def test_what_is_opened_or_created_without_a_key_gets_one_that_its_retries_keep() -> None:
+    sent: list[tuple[str, str | None, str | None]] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        key = json.loads(request.content).get("key")
+        sent.append((request.url.path, key, request.headers.get("idempotency-key")))
+        if len(sent) % 2:
+            raise httpx.ReadError("gone", request=request)
+        return httpx.Response(400, json={})
+
+    client = Stanine(
+        "http://api.test", KEY, http_client=httpx.Client(transport=httpx.MockTransport(answer))
+    )
+    for order in (
+        lambda: client.sessions.open("x"),
+        lambda: client.sessions.open("x", code="A" * 22),
+        lambda: client.invitations.create("x"),
+    ):
+        with pytest.raises(errors.PermanentApiError):
+            order()
+    pairs = list(zip(sent[::2], sent[1::2], strict=True))
+    assert [first == again for first, again in pairs] == [True] * 3
+    # A code allows no `key` in the body; everything else has it there.
+    assert [(first[1] is None, first[2] is None) for first, _ in pairs] == [
+        (False, True),
+        (True, False),
+        (False, True),
+    ]
+    assert len({first[1] or first[2] for first, _ in pairs}) == 3

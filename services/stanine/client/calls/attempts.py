@@ -32,12 +32,14 @@ def new_attempt(
 ) -> AttemptRequest:
     """Return an attempt with a key: the caller's, or a random one for idempotent retries.
 
-    Raises ValueError if `answers` is an Attempt and another argument is given.
+    Raises ValueError if `answers` is an AttemptRequest and another argument is given.
     """
     if isinstance(answers, AttemptRequest):
         others = (key, participant, attributes, revision, language, seconds)
         if any(each is not None for each in others):
-            raise ValueError("an Attempt holds key, participant, attributes and the rest itself")
+            raise ValueError(
+                "an AttemptRequest holds key, participant, attributes and the rest itself"
+            )
         return (
             answers
             if answers.key is not None
