@@ -189,6 +189,21 @@ class BackupClaim(Group, frozen=True):
     annotations: Labels | UnsetType = UNSET
 
 
+class JournalCopies(Group, frozen=True):
+    """The job that copies the erasure journal."""
+
+    schedule: Annotated[str, Meta(min_length=1)] | UnsetType = UNSET
+    resources: Resources | UnsetType = UNSET
+
+
+class Restore(Group, frozen=True):
+    """The hook that makes the server's data of a backup."""
+
+    enabled: bool | UnsetType = UNSET
+    backup: Annotated[str, Meta(pattern="^([0-9]{8}T[0-9]{6}Z-[0-9a-f]{12})?$")] | UnsetType = UNSET
+    erasures: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]+$")] | UnsetType = UNSET
+
+
 class Backup(PodFields, frozen=True):
     """The job that takes backups."""
 
@@ -196,6 +211,7 @@ class Backup(PodFields, frozen=True):
     schedule: Annotated[str, Meta(min_length=1)] | UnsetType = UNSET
     keep: Annotated[int, Meta(ge=1, le=1_000)] | UnsetType = UNSET
     deadline_seconds: Annotated[int, Meta(ge=60, le=86_400)] | UnsetType = UNSET
+    journal: JournalCopies | UnsetType = UNSET
     image: BackupImage | UnsetType = UNSET
     persistence: BackupClaim | UnsetType = UNSET
     service_account: ServiceAccount | UnsetType = UNSET
@@ -335,6 +351,7 @@ class Values(Group, frozen=True):
     ) = UNSET
     valkey: Valkey | UnsetType = UNSET
     backup: Backup | UnsetType = UNSET
+    restore: Restore | UnsetType = UNSET
     external_redis: ExternalRedis | UnsetType = UNSET
     otel: Otel | UnsetType = UNSET
     monitoring: Monitoring | UnsetType = UNSET

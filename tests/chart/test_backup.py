@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from tests.chart.rendering import Object, of_kind, render
+from tests.chart.rendering import Object, RefusedError, of_kind, render
 from tests.chart.test_network import admits, labels
 
 NAME = "trial-stanine-backup"
@@ -63,6 +63,63 @@ def test_the_backups_are_on_a_claim_that_outlives_the_release(existing: str) -> 
         assert claims == {}
     else:
         assert claims[NAME]["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+
+
+def test_the_erasure_journal_is_copied_every_minute() -> None:
+    objects = render({"backup": {"enabled": True}})
+    spec = of_kind(objects, "CronJob")["trial-stanine-erasures"]["spec"]
+    pod = spec["jobTemplate"]["spec"]["template"]["spec"]
+    assert (spec["schedule"], spec["concurrencyPolicy"]) == ("* * * * *", "Forbid")
+    (copy,) = pod["containers"]
+    assert copy["args"] == ["cli", "backup", "/backups", "--step=journal"]
+    assert pod["automountServiceAccountToken"] is False
+    found = spec["jobTemplate"]["spec"]["template"]["metadata"]["labels"]
+    assert labels("backup").items() <= found.items(), "the policy of the backups applies"
+
+
+RESTORING = {
+    "restore": {"enabled": True},
+    "backup": {"persistence": {"existingClaim": "archive"}},
+    "valkey": {"persistence": {"existingClaim": "fresh"}},
+}
+
+
+def test_a_restore_is_a_hook_that_runs_before_anything_as_the_server_and_without_connections() -> (
+    None
+):
+    objects = render(RESTORING)
+    job = of_kind(objects, "Job")["trial-stanine-restore"]
+    pod = job["spec"]["template"]["spec"]
+    assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-install"
+    assert (pod["securityContext"]["runAsUser"], pod["securityContext"]["supplementalGroups"]) == (
+        999,
+        [10001],
+    )
+    claims = {
+        volume["name"]: volume["persistentVolumeClaim"]["claimName"]
+        for volume in pod["volumes"]
+        if "persistentVolumeClaim" in volume
+    }
+    assert claims == {"backups": "archive", "data": "fresh"}
+    prepare, (server, finish) = pod["initContainers"][0], pod["containers"]
+    assert prepare["args"][:5] == [
+        "cli",
+        "restore",
+        "/backups",
+        "--to=/data",
+        "--erasures=/backups/erasures.ndjson",
+    ]
+    assert (prepare["args"][-1], finish["args"][-1]) == ("--step=prepare", "--step=finish")
+    assert server["args"] == ["/data/restoring/server.conf"]
+    policy = of_kind(objects, "NetworkPolicy")["trial-stanine-restore"]["spec"]
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    assert not policy.keys() & {"ingress", "egress"}
+
+
+@pytest.mark.parametrize("missing", ["backup", "valkey"])
+def test_a_restore_without_its_claims_is_refused(missing: str) -> None:
+    with pytest.raises(RefusedError, match=f"needs {missing}.persistence.existingClaim"):
+        render({name: value for name, value in RESTORING.items() if name != missing})
 
 
 def test_the_image_of_the_throw_away_server_can_be_chosen() -> None:
