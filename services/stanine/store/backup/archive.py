@@ -103,6 +103,9 @@ class Archive:
         """Make the incoming snapshot, which was verified, a good backup; return its directory."""
         assert manifest.counts is not None, "not verified"
         self.describe(manifest)
+        for path in self.incoming.iterdir():
+            if path.name not in {SNAPSHOT, MANIFEST}:
+                path.unlink()  # the configuration of the throw-away server
         _sync(self.incoming / SNAPSHOT)
         _sync(self.incoming)
         kept = self.directory / manifest.name
