@@ -8,6 +8,7 @@ from stanine.crds.errors import InvalidResource, format_faults
 from stanine.crds.reading import read_instrument
 from stanine.domain.instruments.document import digest
 from stanine.domain.instruments.instrument import form_digest
+from stanine.domain.instruments.records import RescoreRequest
 from stanine.store.managed import InstrumentState
 from stanine_operator.controller.reconcile_result import (
     EventSpec,
@@ -15,6 +16,7 @@ from stanine_operator.controller.reconcile_result import (
     ResourceCondition,
 )
 from stanine_operator.controller.resource import Resource
+from stanine_operator.instruments.rescoring import RescoringStatus
 
 
 class CheckedDocument(msgspec.Struct, frozen=True):
@@ -27,6 +29,8 @@ class CheckedDocument(msgspec.Struct, frozen=True):
     form_digest: str = ""
     items: int = 0
     scales: int = 0
+    #: The requested re-scoring.
+    rescore: RescoreRequest | None = None
     #: Empty if the document is valid.
     error: str = ""
 
@@ -39,14 +43,21 @@ def check_document(resource: Resource) -> CheckedDocument:
         return CheckedDocument(error=format_faults(error))
     spec = read.instrument.spec
     return CheckedDocument(
-        digest(read.document), form_digest(read.instrument), len(spec.items), len(spec.scales)
+        digest(read.document),
+        form_digest(read.instrument),
+        len(spec.items),
+        len(spec.scales),
+        read.rescore,
     )
 
 
 def describe(
-    checked: CheckedDocument, standing: InstrumentState, status: dict[str, Any]
+    checked: CheckedDocument,
+    standing: InstrumentState,
+    status: dict[str, Any],
+    rescoring: RescoringStatus | None = None,
 ) -> ReconcileResult:
-    """Return the result for a published document."""
+    """Return the result for a published document. `rescoring`: the state of the requested re-scoring."""
     is_indexed = standing.indexed >= standing.revision
     if is_indexed:
         indexed = ResourceCondition(
@@ -75,6 +86,10 @@ def describe(
     }
     if standing.indexed:
         fields["indexedRevision"] = standing.indexed
+    events: tuple[EventSpec, ...] = ()
+    if rescoring is not None:
+        fields["rescoring"] = rescoring.as_field()
+        events = rescoring.events(status.get("rescoring"))
     # A server restored from older data assigns a lost revision number again, to another document.
     is_new = (
         status.get("revision") != standing.revision
@@ -94,8 +109,8 @@ def describe(
         ),
         fields=fields,
         gauges={"revision": standing.revision, "indexed_revision": standing.indexed},
-        events=(event,) if is_new else (),
-        settled=is_indexed,
+        events=(event, *events) if is_new else events,
+        settled=is_indexed and (rescoring is None or rescoring.settled),
     )
 
 
@@ -114,7 +129,11 @@ def describe_unpublished(
     fields: dict[str, object] = {}
     if standing is not None and standing.revision:
         earlier = {"revision": standing.revision, "indexedRevision": standing.indexed}
-        kept = {name: status[name] for name in ("items", "scales", "digest") if name in status}
+        kept = {
+            name: status[name]
+            for name in ("items", "scales", "digest", "rescoring")
+            if name in status
+        }
         fields = {name: value for name, value in (earlier | kept).items() if value}
         published = f"Revision {standing.revision} stays in use."
     else:

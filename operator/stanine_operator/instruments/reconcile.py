@@ -2,7 +2,7 @@
 
 `reconcile` and `finalize` are idempotent and may be interrupted at any point. A reconciliation acquires the
 instrument and reads its state in one function in Redis; it publishes only if the newest revision is another document.
-It is repeated until the revision is indexed.
+It is repeated until the revision is indexed, and a requested re-scoring has ended.
 """
 
 from opentelemetry.trace import get_current_span
@@ -30,6 +30,7 @@ from stanine_operator.controller.reconcile_result import (
 )
 from stanine_operator.controller.resource import Resource
 from stanine_operator.instruments.desired import CheckedDocument, describe, describe_unpublished
+from stanine_operator.instruments.rescoring import reconcile_rescoring
 from stanine_operator.redis_servers.connections import Server
 from stanine_operator.redis_servers.libraries import store_library
 
@@ -73,7 +74,18 @@ def reconcile(
             )
     except InstrumentManagedError as refused:
         return _conflict_result(resource, refused.holder.name)
-    return describe(checked, standing, resource.status)
+    rescoring = (
+        None
+        if checked.rescore is None
+        else reconcile_rescoring(
+            resource.name,
+            checked.rescore,
+            server,
+            resource.status,
+            is_indexed=standing.indexed >= standing.revision,
+        )
+    )
+    return describe(checked, standing, resource.status, rescoring)
 
 
 def finalize(

@@ -19,7 +19,7 @@ from stanine.domain.errors import Faults, InvalidDocument
 from stanine.domain.instruments import decoding
 from stanine.domain.instruments.document import canonical
 from stanine.domain.instruments.instrument import Instrument, parse_instrument
-from stanine.domain.instruments.records import Record, RedisConfigRef
+from stanine.domain.instruments.records import Record, RedisConfigRef, RescoreRequest
 
 API_VERSION = "stanine.dev/v1alpha1"
 
@@ -32,6 +32,7 @@ class InstrumentResource(msgspec.Struct, frozen=True):
     document: bytes
     redis_config_ref: RedisConfigRef
     deletion_policy: Literal["Retain", "Delete"]
+    rescore: RescoreRequest | None = None
 
 
 class _RedisConfig(Record, frozen=True):
@@ -87,6 +88,7 @@ def read_instrument(name: str, spec: object) -> InstrumentResource:
         canonical(plain),
         own.redis_config_ref or RedisConfigRef(),
         own.deletion_policy or "Retain",
+        own.rescore,
     )
 
 

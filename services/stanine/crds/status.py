@@ -144,6 +144,24 @@ class QueueStatus(Record, frozen=True):
     requeue_dead: StatusRequest | None = None
 
 
+class StatusRescoring(Record, frozen=True):
+    """The state of the requested re-scoring. Its report by scale: GET /v1/instruments/NAME/rescoring."""
+
+    #: The request's token.
+    token: Annotated[str, Meta(max_length=64)]
+    #: Waiting: for the index, or for another re-scoring; Running; Completed; Failed; NotExecuted: the token came with the
+    #: resource; TokenConflict: the token was used for a re-scoring with another dryRun.
+    outcome: Text
+    #: Entries of the list of results that are done, rounded down to percent while it runs.
+    done: Count | None = None
+    #: Entries of the list of results at the start.
+    total: Count | None = None
+    #: Attempts whose result changes, so far.
+    changed: Count | None = None
+    #: Why it failed.
+    reason: Text | None = None
+
+
 class InstrumentStatus(Record, frozen=True):
     """The observed state of an Instrument."""
 
@@ -163,3 +181,5 @@ class InstrumentStatus(Record, frozen=True):
     scales: Small | None = None
     #: The SHA-256 of the document's canonical JSON.
     digest: Annotated[str, Meta(max_length=128)] | None = None
+    #: The state of the requested re-scoring.
+    rescoring: StatusRescoring | None = None

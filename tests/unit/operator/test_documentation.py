@@ -24,7 +24,7 @@ PLACES = {
 }
 #: Reasons of success, which need no remedy.
 WELL = {"Answered", "AsDeclared", "NothingDeclared", "InLayout", "BelowThreshold", "Bootstrapped", "Indexed", "Published", "Drained",
-        "QueueDeleted", "InstrumentDeleted", "RevisionPublished", "DriftCorrected", "UsersLoaded"}  # fmt: skip
+        "QueueDeleted", "InstrumentDeleted", "RevisionPublished", "Rescored", "DriftCorrected", "UsersLoaded"}  # fmt: skip
 
 
 def test_every_reason_is_documented_with_its_remedy() -> None:

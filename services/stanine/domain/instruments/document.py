@@ -10,7 +10,7 @@ import json
 from stanine.domain.instruments import strict_json
 
 #: Members of a custom resource's spec that configure its storage: not part of the instrument.
-_NOT_OF_THE_INSTRUMENT = frozenset({"redisConfigRef", "deletionPolicy"})
+_NOT_OF_THE_INSTRUMENT = frozenset({"redisConfigRef", "deletionPolicy", "rescore"})
 
 
 def read_yaml(text: bytes) -> object:
@@ -36,7 +36,7 @@ def canonical(plain: object) -> bytes:
     """Return the canonical JSON of a checked document.
 
     Members are sorted and without nulls, whole floats are integers, the encoding is UTF-8. Excluded are
-    spec.redisConfigRef, spec.deletionPolicy, and all metadata except the name.
+    spec.redisConfigRef, spec.deletionPolicy, spec.rescore, and all metadata except the name.
     """
     if isinstance(plain, dict):
         plain = dict(plain)

@@ -40,7 +40,7 @@ from stanine.domain.instruments.scale_records import (
 
 __all__ = [
     "Attribute", "AttributeOption", "Band", "Defaults", "Instrument", "Item", "Layout", "Metadata", "Method", "Option", "Record",
-    "RedisConfigRef", "ResponseSet", "Scale", "Section", "Spec", "Translation", "Value", "Whole", "options_of",
+    "RedisConfigRef", "RescoreRequest", "ResponseSet", "Scale", "Section", "Spec", "Translation", "Value", "Whole", "options_of",
 ]  # fmt: skip
 
 
@@ -313,6 +313,23 @@ class RedisConfigRef(Record, frozen=True):
     name: DnsLabel = "default"
 
 
+class RescoreRequest(Record, frozen=True):
+    """A one-shot request of a custom resource to score all attempts again; no part of the document."""
+
+    #: Identifies the request. It is executed once per new token; a token that exists when the resource is created is never executed.
+    token: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=64,
+            pattern="^[A-Za-z0-9][A-Za-z0-9._:-]*$",
+            description="a token: letters, digits, ., _, : and -",
+        ),
+    ]
+    #: Only report what would change. Default: false.
+    dry_run: bool = False
+
+
 class Spec(Record, frozen=True, kw_only=True):
     """The instrument itself."""
 
@@ -363,6 +380,8 @@ class Spec(Record, frozen=True, kw_only=True):
     #: What happens in Redis when this resource is deleted: Retain keeps everything, Delete removes the instrument
     #: unless it has attempts. Default: Retain.
     deletion_policy: Literal["Retain", "Delete"] | None = None
+    #: Scores all attempts again by the newest scoring of their form, once per token.
+    rescore: RescoreRequest | None = None
 
 
 class Instrument(Record, frozen=True):
