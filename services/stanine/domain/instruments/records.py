@@ -27,6 +27,7 @@ from stanine.domain.instruments.record_types import (
     Value,
     Whole,
 )
+from stanine.domain.instruments.resource_records import RedisConfigRef, RescoreRequest
 from stanine.domain.instruments.scale_records import (
     Band,
     Bands,
@@ -304,30 +305,6 @@ class Translation(Record, frozen=True):
     scales: dict[Id, ScaleWords] = {}
     #: Profiles, by their ids.
     profiles: dict[Id, ProfileWords] = {}
-
-
-class RedisConfigRef(Record, frozen=True):
-    """The RedisConfig that says where a custom resource's Redis is; no part of the document."""
-
-    #: The RedisConfig's name, in the resource's own namespace. Default: default.
-    name: DnsLabel = "default"
-
-
-class RescoreRequest(Record, frozen=True):
-    """A one-shot request of a custom resource to score all attempts again; no part of the document."""
-
-    #: Identifies the request. It is executed once per new token; a token that exists when the resource is created is never executed.
-    token: Annotated[
-        str,
-        Meta(
-            min_length=1,
-            max_length=64,
-            pattern="^[A-Za-z0-9][A-Za-z0-9._:-]*$",
-            description="a token: letters, digits, ., _, : and -",
-        ),
-    ]
-    #: Only report what would change. Default: false.
-    dry_run: bool = False
 
 
 class Spec(Record, frozen=True, kw_only=True):
