@@ -10,6 +10,7 @@ from stanine import store
 from stanine.api.admin.current_settings import CurrentSettings
 from stanine.api.admin.queue_admin import QueueAdmin, StateFollower
 from stanine.api.admin.settings_admin import SettingsAdmin
+from stanine.api.admin.status_reader import StatusReader
 from stanine.api.attempt_reader import AttemptReader
 from stanine.api.explanation_presenter import ExplanationPresenter
 from stanine.api.intake.attempt_tokens import Tokens
@@ -53,6 +54,7 @@ from stanine.api.routes.rescoring import RescoringRoutes
 from stanine.api.routes.results import ResultRoutes
 from stanine.api.routes.scales import ScaleRoutes
 from stanine.api.routes.sessions import SessionRoutes
+from stanine.api.routes.status import StatusRoutes
 from stanine.api.routes.tokens import TokenRoutes
 from stanine.api.settings import ApiSettings
 from stanine.api.web.auth import Keyring
@@ -83,16 +85,21 @@ from stanine.store.invitations import Invitations
 from stanine.store.keys import Keys
 from stanine.store.lists import ResultLists
 from stanine.store.logins import Logins
+from stanine.store.processes import NOTE_SECONDS, OwnProcess
 from stanine.store.reading import AttemptRecords
 from stanine.store.rescoring import RescoringRequests
 from stanine.store.secret import TokenSecrets
 from stanine.store.sessions import Sessions
+from stanine.store.throughput import SAMPLE_MS
 from stanine.store.waiting import ResultWaiter
 from stanine.telemetry.api_metrics import ApiMetrics
 from stanine.telemetry.heartbeats import Heartbeats
 from stanine.telemetry.logs import get_log
 from stanine.telemetry.metrics import make_registry, watch_pool
 from stanine.telemetry.traces import get_tracer, records_spans
+
+#: Loops whose failure does not concern requests: the keys that were read stay, and the others only report.
+_WITHOUT_REQUESTS = frozenset({"keys", "presence", "throughput"})
 
 log = get_log()
 
@@ -184,6 +191,10 @@ class Api:
         metrics.watch_backups(lambda: self._backups.newest_at)
         metrics.watch_capacity(lambda: intake.is_full, lambda: (capacity.used, capacity.limit))
         metrics.ready.set_function(lambda: float(not self.unready()))
+        self._own = OwnProcess("api", self._library, self._keys)
+        self._status = StatusReader(
+            self._client, self._keys, self._desk, instruments, index.entries
+        )
         changes = Changes(self._client, self._library, self._keys)
         logins = LoginTokens(Logins(self._client, self._library, self._keys), keyring)
         routes = (
@@ -228,6 +239,7 @@ class Api:
             *TokenRoutes(token_secret, link_secret, erasure).routes(),
             *LoginRoutes(logins).routes(),
             *AccessRoutes(keyring, changes).routes(),
+            *StatusRoutes(self._status).routes(),
             *ScaleRoutes(instruments, self._documents).routes(),
             *QueueRoutes(self._desk).routes(),
             *ConfigRoutes(self._config_desk).routes(),
@@ -265,7 +277,7 @@ class Api:
         reasons += [
             f"Redis cannot be used: {name} fails: {error}"
             for name, error in self._loops.failing.items()
-            if name != "keys"
+            if name not in _WITHOUT_REQUESTS
         ]
         if self._leaving:
             reasons.append("stopping")
@@ -327,6 +339,9 @@ class Api:
         for secret in self._secrets:
             await secret.refresh()
 
+    async def _note_presence(self) -> None:
+        await within(self._own.note_async(self._client, self._loops.states.now()))
+
     async def sweep_sessions(self) -> None:
         """End due sessions, as the loop does."""
         if self._prepared:
@@ -354,6 +369,8 @@ class Api:
             )
         finally:
             client.close()
+        self._loops.start("presence", self._note_presence, NOTE_SECONDS)
+        self._loops.start("throughput", self._status.sample, SAMPLE_MS / 1000)
         self._loops.start("settings", self._following.refresh, SLOW_SECONDS)
         self._loops.start("queues", self.refresh_states, SLOW_SECONDS)
         self._loops.start("writes", self._writes.probe, SLOW_SECONDS)

@@ -23,6 +23,7 @@ from stanine.client.async_resources import (
     AsyncQueuesResource,
     AsyncResultsResource,
     AsyncSessionsResource,
+    AsyncStatusResource,
     AsyncTokensResource,
 )
 from stanine.client.connecting import DEFAULT_TIMEOUT, Endpoint, no_reply
@@ -77,6 +78,7 @@ class AsyncStanine:
         self.logins = AsyncLoginsResource(self)
         self.keys = AsyncKeysResource(self)
         self.audit = AsyncAuditResource(self)
+        self.status = AsyncStatusResource(self)
 
     def with_options(
         self,

@@ -29,6 +29,7 @@ from stanine.client.sync_resources import (
     QueuesResource,
     ResultsResource,
     SessionsResource,
+    StatusResource,
     TokensResource,
 )
 
@@ -79,6 +80,7 @@ class Stanine:
         self.logins = LoginsResource(self)
         self.keys = KeysResource(self)
         self.audit = AuditResource(self)
+        self.status = StatusResource(self)
 
     def with_options(
         self,

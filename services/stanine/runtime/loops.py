@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from stanine.runtime.failure_log import LoopFailures
+from stanine.runtime.loop_states import LoopStates
 from stanine.telemetry.heartbeats import Heartbeats
 from stanine.telemetry.logs import get_log
 
@@ -26,6 +27,7 @@ class Loops:
         self._tasks: list[asyncio.Task[None]] = []
         #: The loops whose last iteration failed, by name, with the error.
         self.failing: dict[str, str] = {}
+        self.states = LoopStates()
 
     def start(self, name: str, turn: Callable[[], Awaitable[None]], seconds: float) -> None:
         """Call a function every `seconds`, beginning now."""
@@ -69,8 +71,10 @@ class Loops:
             except Exception as error:  # noqa: BLE001 - no error may end the loop
                 failures.failed(error)
                 self.failing[name] = failures.text
+                self.states.failed(name, failures.text)
             else:
                 failures.succeeded()
                 self.failing.pop(name, None)
+                self.states.succeeded(name)
             beat()
             await asyncio.sleep(seconds)

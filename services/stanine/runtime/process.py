@@ -25,11 +25,13 @@ from stanine.broker.connection.environment import InvalidEnvironmentError, read_
 from stanine.broker.connection.functions import Library
 from stanine.messages import MessageRoute, Outbox
 from stanine.runtime.failure_log import LoopFailures
+from stanine.runtime.loop_states import LoopStates
 from stanine.runtime.readiness import Readiness
 from stanine.runtime.settings_follower import FollowedSettings
 from stanine.runtime.stopping import event_on_signals
 from stanine.store.keys import Keys
 from stanine.store.layout import advice_on_layout
+from stanine.store.processes import NOTE_SECONDS, OwnProcess
 from stanine.store.settings.model import Settings
 from stanine.store.settings.reader import load_settings
 from stanine.telemetry.health import HealthServer
@@ -151,7 +153,7 @@ def run_watcher(
         if ready is not None and not stop.is_set():
             if advice := advice_on_layout(client):
                 log.warning("server.layout", detail=advice)
-            _work(watcher, route.queue, loops, heartbeats, readiness, stop)
+            _work(service, watcher, route.queue, loops, heartbeats, readiness, stop)
     finally:
         health.stop()
         client.close()
@@ -177,6 +179,7 @@ def read_queue(broker: StreamsBroker, queue: str) -> QueueReading:
 
 
 def _work(
+    service: str,
     watcher: Watcher,
     queue: str,
     loops: Sequence[WatcherLoop],
@@ -198,10 +201,21 @@ def _work(
         watcher.broker, worker_threads=WORKER_THREADS, worker_timeout=WORKER_TIMEOUT
     )
     worker.start()
-    every = [WatcherLoop("settings", lambda: SETTINGS_SECONDS, _follow_settings(watcher)), *loops]
+    states = LoopStates()
+    own = OwnProcess(service, watcher.library, watcher.keys)
+    every = [
+        WatcherLoop("settings", lambda: SETTINGS_SECONDS, _follow_settings(watcher)),
+        WatcherLoop(
+            "presence", lambda: NOTE_SECONDS, lambda: own.note(watcher.client, states.now())
+        ),
+        *loops,
+    ]
     threads = [
         threading.Thread(
-            target=_run_loop, args=(loop, heartbeats, stop, try_write), name=loop.name, daemon=True
+            target=_run_loop,
+            args=(loop, heartbeats, states, stop, try_write),
+            name=loop.name,
+            daemon=True,
         )
         for loop in every
     ]
@@ -233,7 +247,11 @@ def _follow_settings(watcher: Watcher) -> Callable[[], None]:
 
 
 def _run_loop(
-    loop: WatcherLoop, heartbeats: Heartbeats, stop: threading.Event, try_write: Callable[[], None]
+    loop: WatcherLoop,
+    heartbeats: Heartbeats,
+    states: LoopStates,
+    stop: threading.Event,
+    try_write: Callable[[], None],
 ) -> None:
     failures = LoopFailures(get_log(loop=loop.name), try_write)
     beat = heartbeats.expect(loop.name, LOOP_STUCK_SECONDS)
@@ -241,8 +259,10 @@ def _run_loop(
         try:
             loop.step()
             pause = failures.succeeded()
+            states.succeeded(loop.name)
         except Exception as error:  # noqa: BLE001 - no error may end the loop
             pause = failures.failed(error)
+            states.failed(loop.name, failures.text)
         ended = time.monotonic()
         beat()
         while (

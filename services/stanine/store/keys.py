@@ -48,6 +48,8 @@ fields.
     <namespace>:{p0}:o:<fingerprint>      set     a participant's sessions (`s`, id) and invitations (`v`, id)
     <namespace>:{p0}:login:<digest>       hash    a login: SHA-256 of its API key, end; expires by itself
     <namespace>:{p0}:logins:<owner>       zset    an API key's logins by their beginning (ms)
+    <namespace>:{p0}:processes            hash    random name of a process -> time and state of its last note
+    <namespace>:{p0}:throughput           hash    slot of ten seconds -> sample, a ring of 15 minutes
     <namespace>:{p0}:audit                hash    random name -> time and record of a change by an API key
     <namespace>:{p0}:audit:order          zset    names of changes by their number
     <namespace>:{p0}:released             hash    instrument number -> when (ms) its results were released to participants
@@ -123,6 +125,8 @@ class Keys:
         self.config_history = f"{self.partition}:config:history"
         self.config_backup_hash = f"{self.partition}:config:backup:hash"
         self.config_backup_string = f"{self.partition}:config:backup:string"
+        self.processes = f"{self.partition}:processes"
+        self.throughput = f"{self.partition}:throughput"
         self.audit = f"{self.partition}:audit"
         self.audit_order = f"{self.partition}:audit:order"
         self.committed = f"{self.partition}:committed"

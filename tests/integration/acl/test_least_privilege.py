@@ -117,6 +117,9 @@ def log_in(url: str, client: httpx.Client) -> None:
     """Begin, use and end a login."""
     token = client.post("/v1/logins").json()["token"]
     bearer = {"authorization": f"Bearer {token}"}
+    assert client.get("/v1/audit").json()["items"]
+    seen = client.get("/v1/status").json()["processes"]
+    assert {each["service"] for each in seen} == {"api", "index-watcher", "result-watcher"}
     assert httpx.get(f"{url}/v1/logins/current", headers=bearer).status_code == 200
     assert httpx.delete(f"{url}/v1/logins/current", headers=bearer).status_code == 204
 

@@ -135,6 +135,7 @@ MATRIX: dict[tuple[str, str], Row] = {
         "/v1/tokens:rotate", "all", "operate", 200, {"json": {"keepSeconds": 86_400}}
     ),
     ("GET", "/v1/keys"): Row("/v1/keys", "all", "operate:read", 200),
+    ("GET", "/v1/status"): Row("/v1/status", "all", "operate:read", 200),
     ("GET", "/v1/audit"): Row("/v1/audit", "all", "operate:read", 200),
     ("POST", "/v1/logins"): Row("/v1/logins", "key", None, 201),
     ("GET", "/v1/logins/current"): Row("/v1/logins/current", "login", None, 200),
@@ -184,7 +185,9 @@ class AccessWorld(NamedTuple):
         return {
             key: client.dump(key)
             for key in client.scan_iter(match="*" + self.api.keys.partition + "*", count=1000)
-            if b":once:" not in key and b":audit" not in key
+            if not any(
+                each in key for each in (b":once:", b":audit", b":processes", b":throughput")
+            )
         }
 
 

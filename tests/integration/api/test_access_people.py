@@ -133,7 +133,9 @@ class AccessWorld(NamedTuple):
         return {
             key: client.dump(key)
             for key in client.scan_iter(match=f"*{self.api.keys.partition}*", count=1000)
-            if b":once:" not in key and b":audit" not in key  # it expires by itself
+            if not any(
+                each in key for each in (b":once:", b":audit", b":processes", b":throughput")
+            )  # it expires by itself
         }
 
 

@@ -20,7 +20,7 @@ def test_exactly_the_existing_problems_are_documented() -> None:
 def test_codes_are_distinct_and_temporary_problems_have_retry_after() -> None:
     assert len({kind.code for kind in KINDS}) == len(KINDS)
     for kind in KINDS:
-        assert (kind.retry_after is not None) == (kind.status == 503)
+        assert (kind.retry_after is not None) == (kind.status in {429, 503})
 
 
 def test_a_hundred_errors_are_listed_and_all_are_counted() -> None:

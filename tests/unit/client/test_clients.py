@@ -42,6 +42,7 @@ RESOURCES = (
     "logins",
     "keys",
     "audit",
+    "status",
 )
 ATTEMPT = "0" * 32
 Handler = Callable[[httpx.Request], httpx.Response]
@@ -101,7 +102,7 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "queues.dead_letter": ("results", "1-2"), "queues.delete_dead_letter": ("results", "1-2"),
     "queues.requeue_dead": ("results", ["1-2"]), "queues.delete_dead": ("results", ["1-2"]),
     "config.get": (), "config.change": ({"a": 1},), "config.history": (), "config.rollback": (1,), "tokens.rotate": (),
-    "logins.begin": (), "logins.current": (), "logins.end": (), "keys.list": (), "audit.list": (), "audit.newest": (),
+    "logins.begin": (), "logins.current": (), "logins.end": (), "keys.list": (), "audit.list": (), "audit.newest": (), "status.get": (),
     "invitations.qr": ("x", "i"),
 }  # fmt: skip
 

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from stanine.api import bodies, export_bodies
-from stanine.api.admin import access_bodies, queue_bodies, settings_bodies
+from stanine.api.admin import access_bodies, queue_bodies, settings_bodies, status_bodies
 from stanine.api.people import session_bodies
 from stanine.api.web import problems
 from stanine.client import errors, records
@@ -79,6 +79,14 @@ ELSEWHERE: dict[type[msgspec.Struct], set[str]] = {bodies.ResultBody: {"token", 
         (records.TokensRotated, bodies.RotatedTokens),
         (records.LoginInfo, access_bodies.LoginBody),
         (records.KeyInfo, access_bodies.KeyBody),
+        (records.ServiceStatus, status_bodies.StatusBody),
+        (records.ProcessInfo, status_bodies.ProcessBody),
+        (records.LoopInfo, status_bodies.LoopBody),
+        (records.Moment, status_bodies.SampleBody),
+        (records.QueueMoment, status_bodies.QueueSampleBody),
+        (records.IndexStatus, status_bodies.IndexBody),
+        (records.BehindInfo, status_bodies.BehindBody),
+        (records.SweepStatus, status_bodies.SweepBody),
         (records.ChangeInfo, access_bodies.ChangeBody),
     ],
 )

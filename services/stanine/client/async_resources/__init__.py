@@ -7,6 +7,7 @@ from stanine.client.async_resources.access import (
     AsyncAuditResource,
     AsyncKeysResource,
     AsyncLoginsResource,
+    AsyncStatusResource,
 )
 from stanine.client.async_resources.attempts import AsyncAttemptsResource
 from stanine.client.async_resources.base import AsyncListing
@@ -31,5 +32,6 @@ __all__ = [
     "AsyncQueuesResource",
     "AsyncResultsResource",
     "AsyncSessionsResource",
+    "AsyncStatusResource",
     "AsyncTokensResource",
 ]

@@ -1,9 +1,9 @@
-"""`client.logins`, `client.keys`, `client.audit` for asyncio: tokens in place of a key, the keys, and their changes."""
+"""Logins, keys, changes and the status of the service, for asyncio."""
 
 from stanine.client.async_resources.base import AsyncListing, AsyncResource
 from stanine.client.calls import access
 from stanine.client.listing import ListReader, OnHistoryChange
-from stanine.client.records import ChangeInfo, KeyInfo, LoginInfo
+from stanine.client.records import ChangeInfo, KeyInfo, LoginInfo, ServiceStatus
 
 
 class AsyncLoginsResource(AsyncResource):
@@ -55,3 +55,11 @@ class AsyncAuditResource(AsyncResource):
             on_history_change,
         )
         return AsyncListing(self._client, reader)
+
+
+class AsyncStatusResource(AsyncResource):
+    """`client.status`: the state of the whole service."""
+
+    async def get(self) -> ServiceStatus:
+        """Return processes, queues, index and sweeps now, and the last 15 minutes."""
+        return await self._client.call(access.status())

@@ -1,7 +1,7 @@
-"""Calls about logins, keys and changes. Used by the resources `logins`, `keys` and `audit`."""
+"""Calls about logins, keys, changes and the status. Used by the resources `logins`, `keys`, `audit` and `status`."""
 
 from stanine.client.messages import ApiCall, Reply, call, query, reader
-from stanine.client.records import ChangeInfo, KeyInfo, LoginInfo, Page
+from stanine.client.records import ChangeInfo, KeyInfo, LoginInfo, Page, ServiceStatus
 
 #: Changes per page: the API's maximum.
 PAGE = 1_000
@@ -36,6 +36,11 @@ def keys() -> ApiCall[list[KeyInfo]]:
 def changes(after: str, limit: int) -> ApiCall[Page[ChangeInfo]]:
     """Read a page of changes."""
     return call("GET", "/v1/audit", reader(Page[ChangeInfo]), query=query(after=after, limit=limit))
+
+
+def status() -> ApiCall[ServiceStatus]:
+    """Read the state of the whole service."""
+    return call("GET", "/v1/status", reader(ServiceStatus))
 
 
 def newest_changes(count: int) -> ApiCall[list[ChangeInfo]]:

@@ -3,7 +3,12 @@
 `async_resources` is the asyncio counterpart; a test compares them.
 """
 
-from stanine.client.sync_resources.access import AuditResource, KeysResource, LoginsResource
+from stanine.client.sync_resources.access import (
+    AuditResource,
+    KeysResource,
+    LoginsResource,
+    StatusResource,
+)
 from stanine.client.sync_resources.attempts import AttemptsResource
 from stanine.client.sync_resources.base import Listing
 from stanine.client.sync_resources.instruments import InstrumentsResource
@@ -27,5 +32,6 @@ __all__ = [
     "QueuesResource",
     "ResultsResource",
     "SessionsResource",
+    "StatusResource",
     "TokensResource",
 ]

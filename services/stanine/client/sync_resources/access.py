@@ -1,8 +1,8 @@
-"""`client.logins`, `client.keys`, `client.audit`: tokens in place of a key, the keys, and their changes."""
+"""Logins, keys, changes and the status of the service."""
 
 from stanine.client.calls import access
 from stanine.client.listing import ListReader, OnHistoryChange
-from stanine.client.records import ChangeInfo, KeyInfo, LoginInfo
+from stanine.client.records import ChangeInfo, KeyInfo, LoginInfo, ServiceStatus
 from stanine.client.sync_resources.base import Listing, SyncResource
 
 
@@ -55,3 +55,11 @@ class AuditResource(SyncResource):
             on_history_change,
         )
         return Listing(self._client, reader)
+
+
+class StatusResource(SyncResource):
+    """`client.status`: the state of the whole service."""
+
+    def get(self) -> ServiceStatus:
+        """Return processes, queues, index and sweeps now, and the last 15 minutes."""
+        return self._client.call(access.status())
