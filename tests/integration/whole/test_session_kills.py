@@ -5,8 +5,10 @@ Nothing is lost, split or doubled. STANINE_SESSIONS says how many sessions (100;
 
 import os
 import random
+import signal
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -240,3 +242,177 @@ def test_the_api_dies_at_a_step_and_the_same_request_goes_on(
             assert len(http.get("/v1/instruments/bfi-25/results").json()["items"]) == 1
     finally:
         services.stop()
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> Iterator[Services]:
+    """All processes with the instrument bfi-25."""
+    made = Services(tmp_path)
+    try:
+        made.start()
+        made.await_ready()
+        with made.client() as http:
+            document = (EXAMPLES / "bfi-25.yaml").read_bytes()
+            header = {"content-type": "application/yaml"}
+            put = http.put("/v1/instruments/bfi-25?wait=20", content=document, headers=header)
+            assert put.is_success, put.text
+        yield made
+    finally:
+        made.stop()
+
+
+def restart(services: Services, name: str) -> None:
+    """Kill a process, start it again, and wait until all are ready."""
+    services.kill(name)
+    services.start(name)
+    services.await_ready()
+
+
+def doom(services: Services, name: str, step: str) -> None:
+    """Replace a process by one that dies at a step."""
+    services.kill(name)
+    services.launchers[name] = ["tests.integration.whole.doomed_service", step]
+    services.start(name)
+    del services.launchers[name]
+    services.await_ready()
+
+
+def revive(services: Services, name: str) -> None:
+    """Wait until a process has died at its step, and start it again."""
+    services.wait(name, 60)
+    services.start(name)
+    services.await_ready()
+
+
+def submitted(http: httpx.Client, number: int) -> tuple[Device, str]:
+    """Fill in a session and submit it; return its device and its attempt."""
+    device = Device(http, open_once(http, number), {})
+    device.save({"A1": 2, "O5": 3}, NEVER)
+    return device, device.submit()["attempt"]
+
+
+def answers_of(http: httpx.Client, attempt: str) -> dict[str, int]:
+    answers = http.get(f"/v1/attempts/{attempt}").json()["answers"]
+    return {item: value for item, value in answers.items() if value is not None}
+
+
+def await_result(http: httpx.Client, attempt: str) -> None:
+    address = f"/v1/attempts/{attempt}/result"
+    eventually(lambda: http.get(address).status_code == 200, HEALED_WITHIN)
+
+
+def results(http: httpx.Client) -> list[str]:
+    """Return the attempts of all listed results."""
+    page = http.get("/v1/instruments/bfi-25/results", params={"limit": 1000}).json()
+    return [each["attempt"] for each in page["items"]]
+
+
+def erase(http: httpx.Client, attempt: str) -> None:
+    """Erase an attempt until that is acknowledged, or until it is gone by an earlier try."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            if http.delete(f"/v1/attempts/{attempt}").status_code in {204, 404}:
+                return
+        except httpx.HTTPError:
+            pass
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def assert_erased(http: httpx.Client, device: Device, attempt: str) -> None:
+    """Assert that neither the attempt nor its result nor its session is there or comes back."""
+    for address in (f"/v1/attempts/{attempt}", f"/v1/attempts/{attempt}/result"):
+        assert http.get(address).status_code == 404
+    assert device.ask("POST", ":submit").status_code in {404, 410}
+    assert attempt not in results(http)
+
+
+class _Never(random.Random):
+    """No save is sent twice or late."""
+
+    def random(self) -> float:
+        return 1.0
+
+
+NEVER = _Never()
+
+
+@pytest.mark.slow
+def test_the_server_dies_after_each_step_and_nothing_acknowledged_is_lost(
+    services: Services,
+) -> None:
+    with services.client() as http:
+        session = open_once(http, 1)
+        restart(services, "valkey")
+        device = Device(http, session, {})
+        device.save({"A1": 2}, NEVER)
+        restart(services, "valkey")  # between the saves
+        device.save({"O5": 3}, NEVER)
+        services.signal("result-watcher", signal.SIGSTOP)
+        services.kill("valkey")  # between save and submit
+        services.start("valkey")
+        attempt = device.submit()["attempt"]
+        services.kill("valkey")  # between submit and score
+        services.start("valkey")
+        services.signal("result-watcher", signal.SIGCONT)
+        services.await_ready()
+        assert device.submit()["attempt"] == attempt
+        await_result(http, attempt)
+        restart(services, "valkey")
+        assert answers_of(http, attempt) == {"A1": 2, "O5": 3}
+        assert results(http) == [attempt]
+        erase(http, attempt)
+        restart(services, "valkey")
+        assert_erased(http, device, attempt)
+
+
+@pytest.mark.slow
+def test_the_result_watcher_dies_between_submit_and_score_and_the_result_is_there_once(
+    services: Services,
+) -> None:
+    attempts = []
+    with services.client() as http:
+        for number, when in enumerate(("before", "after")):
+            doom(services, "result-watcher", f"{when} commit_results 1")
+            _, attempt = submitted(http, number)
+            revive(services, "result-watcher")
+            await_result(http, attempt)
+            attempts.append(attempt)
+        assert results(http) == attempts
+        assert [answers_of(http, each) for each in attempts] == 2 * [{"A1": 2, "O5": 3}]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_an_erasure_stands_whatever_dies_between_it_and_the_commit(
+    services: Services, when: str
+) -> None:
+    with services.client() as http:
+        # the resultWatcher dies with the attempt in progress, and its successor gets the message again
+        doom(services, "result-watcher", f"{when} commit_results 1")
+        device, attempt = submitted(http, 1)
+        services.wait("result-watcher", 60)
+        erase(http, attempt)
+        services.start("result-watcher")
+        services.await_ready()
+        _, other = submitted(http, 2)
+        await_result(http, other)
+        assert_erased(http, device, attempt)
+        # the API dies in the erasure, while the result is committed
+        services.signal("result-watcher", signal.SIGSTOP)
+        device, attempt = submitted(http, 3)
+        services.kill("api")
+        services.launchers["api"] = ["tests.integration.whole.doomed_service", f"{when} erase 1"]
+        services.start("api")
+        del services.launchers["api"]
+        eventually(lambda: services.health("api", "/readyz").status_code == 200, HEALED_WITHIN)
+        with pytest.raises(httpx.HTTPError):
+            http.delete(f"/v1/attempts/{attempt}")
+        services.signal("result-watcher", signal.SIGCONT)
+        revive(services, "api")
+        erase(http, attempt)
+        _, last = submitted(http, 4)
+        await_result(http, last)
+        assert_erased(http, device, attempt)
+        assert results(http) == [other, last]
