@@ -8,8 +8,8 @@ from typing import Any
 import dramatiq
 import pytest
 
-#: Bytes per message and number of messages: 100 MB in total.
-LARGE, MANY = 100_000, 1000
+#: Bytes per message and number of messages: 30 MB in total, sixty times what a call may read.
+LARGE, MANY = 100_000, 300
 #: Approximate bytes read per call (functions/layout.lua).
 BYTES = 512 * 1024
 
