@@ -31,7 +31,7 @@ from stanine_operator.redis_servers.credentials import (
     SecretReference,
     read_credentials,
 )
-from stanine_operator.redis_servers.places import address_of, name_in_certificate, nodes_of
+from stanine_operator.redis_servers.places import name_in_certificate, nodes_of
 
 #: Seconds during which the content of Secrets counts as current.
 SECRETS_FRESH = 30.0
@@ -52,9 +52,6 @@ class Server:
     """A connected server. Thread-safe."""
 
     client: "redis.Redis"
-    #: Identifies the server regardless of database, user or namespace: detects two resources for one server.
-    address: tuple[Any, ...]
-    namespace: str
     keys: Keys
     broker: StreamsBroker
     acl_file: AclFile
@@ -261,12 +258,9 @@ def make_server(redis_config: Resource, credentials: Credentials) -> Server:
         timeout=int(connection.get("commandTimeoutMilliseconds") or 5000) / 1000,
         retries=RETRIES,
     )
-    namespace = key_namespace_of(redis_config)
-    keys = Keys(namespace)
+    keys = Keys(key_namespace_of(redis_config))
     return Server(
         client,
-        address_of(redis_config),
-        namespace,
         keys,
         StreamsBroker(client=client, namespace=keys.partition),
         AclFile(credentials.acl_file),
