@@ -14,6 +14,7 @@ from stanine.broker.connection.errors import (
     WRONG_TYPE,
     ServerError,
 )
+from stanine.broker.library import call_function
 from stanine.broker.settings import QueueSettings
 from stanine_operator.controller.reconcile_result import ReconcileResult
 
@@ -263,7 +264,7 @@ def test_a_purge_survives_an_operator_that_dies_around_it_and_acts_once(
     def die(self: Any, *given: Any, **options: Any) -> Any:
         if dies == "within":
             queue = self._queue(NAME)
-            queue._call(
+            call_function(
                 self.client,
                 "purge",
                 [queue.keys.ready, queue.keys.delayed, queue.keys.dead],
