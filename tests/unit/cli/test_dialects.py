@@ -1,5 +1,6 @@
 """A table reads the same however it was written, or the file is refused; it never reads otherwise."""
 
+import contextlib
 import csv
 import io
 import re
@@ -98,3 +99,19 @@ def test_separators_of_thousands_are_refused(text: str) -> None:
     (row,) = read(f"key;A1;q1;age;note\nk;1;a;{text};x\n".encode(), FileOptions(decimal="."))
     assert row.fault is not None
     assert row.fault.detail.startswith("age: not a number")
+
+
+@given(
+    st.one_of(
+        st.binary(max_size=200),
+        st.lists(
+            st.sampled_from([b"key", b"A1", b"q1", b"age", b"note", b",", b";", b"\t", b"\r\n", b"\n", b'"', b"1,5",
+                             b"1.5", b"sep=;", b"\xff", b"\xc3\xbc", b"\0", b"{", b'{"ImportId":', b"-9"])
+        ).map(b"".join),
+    ),
+    st.sampled_from([DEFAULTS, FileOptions(labels=True, missing=("-9", ".")), FileOptions(header_row=2, skip_rows=1)]),
+    st.sampled_from(["", "utf-16", "cp1252"]),
+)  # fmt: skip
+def test_any_bytes_are_read_or_refused(content: bytes, options: FileOptions, encoding: str) -> None:
+    with contextlib.suppress(InvalidInputError):
+        read(content, options._replace(encoding=encoding))

@@ -104,7 +104,7 @@ def test_visibility_becomes_a_condition_and_hidden_items_are_left_out(folder: Fo
     assert [one.get("when") for one in spec["items"]] == [None, "m1 > 0 or m1 == 1", None]
     assert draft.left_out == [
         "m3: the item: it is hidden (isVis is false)",
-        "m4: its condition (isVis) m9 == 1: m9 is no item before it",
+        "m4: its condition (isVis) m9 == 1: m9 is not an item before it",
     ]
 
 
@@ -127,7 +127,7 @@ def test_a_computed_item_is_a_scale_and_another_expression_a_formula(folder: Fol
     assert spec["translations"]["es"]["scales"] == {"half": {"title": "Medio"}}
     assert draft.left_out == [
         "odd: the score m1.toString(): a part of m1 has no counterpart",
-        "wrong: the score m1 + m3: m3 is no item before it",
+        "wrong: the score m1 + m3: m3 is not an item before it",
     ]
 
 

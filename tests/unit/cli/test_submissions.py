@@ -7,6 +7,7 @@ import json
 import pytest
 
 from stanine.cli.exits import InvalidInputError
+from stanine.cli.io.file_options import FileOptions
 from stanine.cli.io.forms import AttributeColumn, Form, ItemColumn
 from stanine.cli.io.submissions import SubmissionLine, open_source
 
@@ -111,3 +112,29 @@ def test_other_formats_are_rejected_before_the_form_is_requested() -> None:
 
     with pytest.raises(InvalidInputError), open_source(io.BytesIO(b"PK\x03\x04"), "f") as source:
         list(source.submissions(ask, lambda _: None))
+
+
+def test_a_file_of_another_program_is_sent_in_the_document_s_coding() -> None:
+    form = Form(
+        [ItemColumn("A1", [1, 2], "Frage 1", None, [["Nein"], ["Ja"]]), ItemColumn("q1", ["a", "b"])],
+        [AttributeColumn("age", "Number", [])],
+    )  # fmt: skip
+    content = "lfdn;Frage 1;q1;age\r\n7;ja;-9;31,5\r\n8;nein;c;1\r\n".encode("utf-16")
+    options = FileOptions(labels=True, missing=("-9",), key_column="lfdn")
+    with open_source(io.BytesIO(content), "f", options) as source:
+        lines = list(source.submissions(lambda: form, lambda _: None))
+        assert source.column_of("/answers/A1") == 2
+    assert json.loads(lines[0].body) == {
+        "key": "7",
+        "attributes": {"age": 31.5},
+        "answers": {"A1": 2},
+    }
+    assert (lines[1].place, lines[1].fault) == ((3, 3), "q1: not one of its options (a, b)")
+
+
+def test_options_of_columns_are_refused_for_ndjson() -> None:
+    with (
+        open_source(io.BytesIO(b'{"answers": {"A1": 1}}'), "f", FileOptions(labels=True)) as source,
+        pytest.raises(InvalidInputError, match="this is NDJSON"),
+    ):
+        list(source.submissions(lambda: FORM, lambda _: None))

@@ -19,7 +19,7 @@ _LABEL = 63
 class Draft:
     """A document in the making.
 
-    `left_out`: what the document does not say, each as `PLACE: text`. `notes`: what should be known beside that.
+    `left_out`: what the document does not say, each as `PLACE: text`. `notes`: other information for the user.
     """
 
     def __init__(self) -> None:

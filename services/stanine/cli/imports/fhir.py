@@ -19,9 +19,9 @@ _KNOWN = frozenset(
 
 
 def import_fhir(resource: Any, keep_codes: bool = False) -> Draft:
-    """Return the draft of a Questionnaire. `keep_codes`: values of options are codes, also beside weights.
+    """Return the draft of a Questionnaire. `keep_codes`: values of options are their codes, also if they have weights.
 
-    Raises ValueError if it is none.
+    Raises ValueError if it is another resource.
     """
     kind = resource.get("resourceType") if isinstance(resource, dict) else None
     if kind != "Questionnaire":

@@ -27,7 +27,7 @@ _DEPTH = 32
 _LENGTH = 4_096
 
 
-#: Returns the formula's name for a variable, or for an option of it. Raises ValueError if there is none.
+#: Returns the formula's name for a variable, or for an option of it. Raises ValueError if it is unknown.
 Resolve = Callable[[str, str | None], str]
 
 

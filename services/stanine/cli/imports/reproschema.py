@@ -33,7 +33,7 @@ _KNOWN_PROPERTIES = frozenset(
 def import_reproschema(path: Path, read: Callable[[Path], Any]) -> tuple[Draft, str]:
     """Return the draft of an activity and a name for it. `read`: returns the content of a JSON file.
 
-    Raises ValueError if there is no activity.
+    Raises ValueError if the file is not an activity.
     """
     file = find_schema(path)
     activity = plain_names(read(file))
@@ -57,7 +57,8 @@ def _not_answered(element: Mapping[str, Any], visible: Any) -> str:
     """Return why people do not answer an item; empty if they do."""
     if str(visible).strip().lower() == "false":
         return "it is hidden (isVis is false)"
-    if (element.get("ui") or {}).get("readonlyValue"):
+    ui = element.get("ui") or {}
+    if ui.get("readonlyValue") or ui.get("readOnly"):
         return "it is read-only"
     return ""
 
@@ -180,7 +181,7 @@ class _Activity:
 
     def _resolve(self, name: str, option: str | None) -> str:
         if name not in self._names:
-            raise ValueError(f"{name} is no item before it")
+            raise ValueError(f"{name} is not an item before it")
         found = self._names[name]
         if option is None:
             return found

@@ -11,7 +11,7 @@ _SCHEMA = ("_schema", "_schema.jsonld", "_schema.json")
 def find_schema(path: Path) -> Path:
     """Return the schema of an activity: the file itself, or the only one in a folder.
 
-    Raises ValueError if there are none or several.
+    Raises ValueError unless there is exactly one.
     """
     if not path.is_dir():
         return path

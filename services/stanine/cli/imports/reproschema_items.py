@@ -66,7 +66,7 @@ class ReproSchemaItems:
         return found
 
     def _answers(self, options: Mapping[str, Any], input_type: str, name: str) -> dict[str, Any]:
-        """Return the fields of an item that say what an answer is."""
+        """Return the fields of an item that define its answers."""
         choices = options.get("choices")
         if choices and input_type in _CHOICES:
             kind = "Multiple" if options.get("multipleChoice") else "Choice"

@@ -39,7 +39,7 @@ class Sections:
         self._draft.sections[-1]["items"].append(item)
 
     def finish(self) -> None:
-        """Drop sections that say nothing, and list texts without an item after them."""
+        """Drop sections without title, text and condition; list texts after the last item."""
         if not self._are_needed:
             self._draft.sections.clear()
         for text, _ in self._waiting:

@@ -1,6 +1,6 @@
 """Rules by which the cells of one column are read: codes, missing answers, decimal marks. Used by `cell_parsers`.
 
-A rule turns the text of a cell into the text that the document's own coding has; it never guesses.
+A rule converts the text of a cell to the document's own coding; it never guesses.
 """
 
 import re
@@ -80,7 +80,7 @@ class CellRules(NamedTuple):
         return text if NUMBER.fullmatch(text) and "." not in text else None
 
     def hint(self, text: str) -> str:
-        """Return the remedy for a cell that is no value, after a semicolon; empty: none."""
+        """Return the remedy for an invalid cell, after a semicolon; empty if none is known."""
         if COMMA_NUMBER.fullmatch(text) and self.decimal == ".":
             return "; for decimal commas: --decimal ,"
         if NUMBER.fullmatch(text) and "." in text and self.decimal == ",":
