@@ -265,6 +265,10 @@ def test_what_is_not_clear_is_an_error_that_names_the_option(
         ("a,Never,1,1,1,0", "2:2: m1: not one of its options (0, 1, 2); it is an option's label"),
         ("a,-99,1,1,1,0", "2:2: m1: not one of its options (0, 1, 2); if it marks a missing"),
         ('a,0,1,"1,5",1,0', ""),
+        (
+            "a,0,1,1,1,0,F",
+            "2:7: sex: not one of f, m; it differs from one in upper and lower case",
+        ),
         ("a,0,1,x,1,0", "2:4: pain: a number belongs here"),
         ("a,0,1,1,2,0", "2:5: helps.1: 1 (chosen) or 0 belongs here"),
     ],
@@ -272,7 +276,8 @@ def test_what_is_not_clear_is_an_error_that_names_the_option(
 def test_a_cell_that_cannot_be_read_is_located_with_a_remedy(
     stanine: Run, mood: str, tmp_path: Path, row: str, says: str
 ) -> None:
-    (tmp_path / "r.csv").write_text(f"{HEADER}\n{row}\n")
+    header = f"{HEADER},sex" if row.endswith(",F") else HEADER
+    (tmp_path / "r.csv").write_text(f"{header}\n{row}\n")
     ran = stanine("score", mood, "r.csv")
     assert ran.status == (3 if says else 0)
     assert f"r.csv:{says}" in ran.err

@@ -84,6 +84,8 @@ class ChoiceParser:
                 if self._by_label
                 else "; it is an option's label: --labels reads labels"
             )
+        if any(str(option).casefold() == text.casefold() for option in self._options):
+            return "; it differs from an option in upper and lower case"
         return self._rules.hint(text)
 
 
@@ -125,6 +127,8 @@ class AttributeParser:
             if not isinstance(value, str) and number is not None and float(number) == value:
                 return value
         hint = "; it is a label: --labels reads labels" if self._labels.has(text) else ""
+        if not hint and any(str(value).casefold() == text.casefold() for value in values):
+            hint = "; it differs from one in upper and lower case"
         raise CellError(
             f"not one of {', '.join(str(value) for value in values)}{hint or self._rules.hint(text)}"
         )
