@@ -84,7 +84,7 @@ class ChoiceParser:
                 if self._by_label
                 else "; it is an option's label: --labels reads labels"
             )
-        if any(str(option).casefold() == text.casefold() for option in self._options):
+        if _differs_in_case(text, self._options):
             return "; it differs from an option in upper and lower case"
         return self._rules.hint(text)
 
@@ -127,11 +127,15 @@ class AttributeParser:
             if not isinstance(value, str) and number is not None and float(number) == value:
                 return value
         hint = "; it is a label: --labels reads labels" if self._labels.has(text) else ""
-        if not hint and any(str(value).casefold() == text.casefold() for value in values):
+        if not hint and _differs_in_case(text, values):
             hint = "; it differs from one in upper and lower case"
         raise CellError(
             f"not one of {', '.join(str(value) for value in values)}{hint or self._rules.hint(text)}"
         )
+
+
+def _differs_in_case(text: str, values: Sequence[int | float | str]) -> bool:
+    return any(isinstance(one, str) and one.casefold() == text.casefold() for one in values)
 
 
 def refuse_long(text: str | None, limit: int) -> None:
