@@ -33,5 +33,20 @@ Output = Annotated[
 ]
 RowFormat = Annotated[Format, typer.Option("-o", "--format", help="Output format.")]
 
+InstrumentOrName = Annotated[
+    str,
+    typer.Argument(
+        metavar="INSTRUMENT|NAME",
+        help="The instrument document, YAML or JSON; without RESPONSES, the name of a published instrument.",
+    ),
+]
+OptionalResponses = Annotated[
+    str,
+    typer.Argument(
+        metavar="[RESPONSES]",
+        help="CSV with the item ids as columns; - is standard input. Without it: the attempts on the server.",
+    ),
+]
+
 #: The address of `stanine up`.
 DEFAULT_SERVER = "http://127.0.0.1:8420"

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import random
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -150,6 +151,34 @@ def test_a_rescoring_is_reported_before_and_done_once(
     assert {name: by_key[row["key"]][name] for row in offline for name in row if "." in name} == {
         name: row[name] for row in offline for name in row if "." in name
     }
+
+
+@pytest.mark.parametrize(
+    "command", [["reliability"], ["norms", "--min", "5"], ["norms", "--by", "age:10", "--min", "5"]]
+)
+def test_figures_of_stored_attempts_equal_those_of_their_file(
+    stanine: Run, up: Up, published: str, tmp_path: Path, command: list[str]
+) -> None:
+    chance = random.Random(3)
+    rows = [
+        f"k{n},{chance.choice(['1', '2', '3', 'none', ''])},{chance.choice('123')},{chance.choice('ab')},{20 + n % 25}"
+        for n in range(60)
+    ]
+    (tmp_path / "r.csv").write_text("\n".join(["key,A1,A2,q1,age", *rows]) + "\n")
+    count(stanine, up, published, "r.csv")
+    of_file = stanine(command[0], "own.yaml", "r.csv", *command[1:], "-o", "json")
+    stored = stanine(command[0], published, *command[1:], "-o", "json", **up.variables)
+    assert stored.status == 0, stored.err
+    assert json.loads(stored.out) == json.loads(of_file.out)
+    assert json.loads(stored.out)["people"] == 60
+
+
+def test_figures_of_stored_attempts_are_refused_what_they_cannot_mean(
+    stanine: Run, up: Up, published: str
+) -> None:
+    assert stanine("norms", "own.yaml", **up.variables).status == 2
+    assert stanine("norms", published, "--separator", ";", **up.variables).status == 2
+    assert stanine("reliability", "no-such-instrument", **up.variables).status == 4
 
 
 @pytest.mark.parametrize("suffix", ["csv", "ndjson"])

@@ -1,4 +1,4 @@
-"""`stanine norms`: compute norms from a file of responses as YAML for the document.
+"""`stanine norms`: compute norms from a file of responses or stored attempts as YAML for the document.
 
 Registered by `application`.
 """
@@ -12,24 +12,25 @@ import typer
 from stanine.cli.exits import FAULTY_ROWS, InvalidInputError
 from stanine.cli.file_parameters import takes_file_options
 from stanine.cli.io.file_options import FileOptions
-from stanine.cli.io.scored_rows import ScoredRows, open_rows
+from stanine.cli.io.people import open_people
+from stanine.cli.io.scored_rows import ScoredPeople
 from stanine.cli.io.terminal import View, emit, note, show
-from stanine.cli.options import Shown
+from stanine.cli.options import (
+    DEFAULT_SERVER,
+    InstrumentOrName,
+    Key,
+    OptionalResponses,
+    Server,
+    Shown,
+)
 from stanine.domain.statistics.norms import By, GroupingError, Norms, NormSums, ScoreNorms, parse_by
 from stanine.domain.tables.csv_lines import shortest
 
 
 @takes_file_options
 def norms(
-    instrument: Annotated[
-        str, typer.Argument(metavar="INSTRUMENT", help="The instrument document, YAML or JSON.")
-    ],
-    responses: Annotated[
-        str,
-        typer.Argument(
-            metavar="RESPONSES", help="CSV with the item ids as columns; - is standard input."
-        ),
-    ],
+    instrument: InstrumentOrName,
+    responses: OptionalResponses = "",
     by: Annotated[
         str,
         typer.Option(
@@ -41,20 +42,25 @@ def norms(
     least: Annotated[
         int, typer.Option("--min", min=2, help="Leave out groups and scales with fewer people.")
     ] = 30,
+    server: Server = DEFAULT_SERVER,
+    key: Key = "",
     view: Shown = View.YAML,
     *,
     file: FileOptions,
 ) -> None:
-    """Compute norms from responses: n, mean, sd and frequencies of raw scores by scale and group.
+    """Compute norms: `norms INSTRUMENT RESPONSES` from a file, `norms NAME` from the attempts on the server.
+
+    Per scale and group: n, mean, sd and frequencies of raw scores.
 
     The YAML output can be pasted: normGroups into the document's spec, and into each scale either its norms (mean
     and sd) or its frequencies. People without one of the attributes belong to no group. Invalid rows are reported
-    as FILE:LINE:COLUMN and omitted; the exit status is then 3.
+    as FILE:LINE:COLUMN and omitted; the exit status is then 3. Stored attempts need the scopes attempts:read and
+    instruments:read; those at the newest form are scored by the newest document.
     """
-    with open_rows(instrument, responses, file) as rows:
+    with open_people(instrument, responses, file, server, key) as rows:
         try:
             groups = parse_by(by, rows.entry.attributes) if by.strip() else ()
-            _refuse_missing_columns(rows, groups, responses)
+            _refuse_missing_columns(rows, groups)
             sums = NormSums(groups, [scale.id for scale in rows.entry.plan.scales])
             for part in rows:
                 sums.add(part.attributes, part.scores)
@@ -62,19 +68,21 @@ def norms(
             raise InvalidInputError(f"--by {by}: {error}") from None
         rows.report()
     found = sums.norms(least)
-    _report(found, least, responses)
+    _report(found, least, rows.name)
     if view is View.YAML:
-        _write_document(found, rows, responses)
+        _write_document(found, rows, rows.name)
     else:
         show(_as_record(found, rows), view, _as_rows(found))
     if rows.faulty:
         raise typer.Exit(FAULTY_ROWS)
 
 
-def _refuse_missing_columns(rows: ScoredRows, groups: tuple[By, ...], file: str) -> None:
+def _refuse_missing_columns(rows: ScoredPeople, groups: tuple[By, ...]) -> None:
     for by in groups:
         if not rows.has_column(by.attribute.id):
-            raise InvalidInputError(f"{file}:1: missing column for the attribute {by.attribute.id}")
+            raise InvalidInputError(
+                f"{rows.name}:1: missing column for the attribute {by.attribute.id}"
+            )
 
 
 def _report(found: Norms, least: int, file: str) -> None:
@@ -98,7 +106,7 @@ def _report(found: Norms, least: int, file: str) -> None:
         note(f"{file}: no group has {least} people; --min sets the smallest size")
 
 
-def _as_record(found: Norms, rows: ScoredRows) -> dict[str, Any]:
+def _as_record(found: Norms, rows: ScoredPeople) -> dict[str, Any]:
     return {
         "instrument": rows.entry.name,
         "people": rows.people,
@@ -132,7 +140,7 @@ def _as_rows(found: Norms) -> list[dict[str, Any]]:
     ]
 
 
-def _write_document(found: Norms, rows: ScoredRows, file: str) -> None:
+def _write_document(found: Norms, rows: ScoredPeople, file: str) -> None:
     """Print parts of a document. Texts are quoted as in JSON, which is valid YAML."""
     emit(
         f"# Norms of {rows.entry.name} from {rows.people} people. Paste normGroups into spec; into each scale its norms, or, for empirical"
@@ -197,4 +205,6 @@ def _flow(value: Any) -> str:
 
 
 def _source(file: str) -> str:
-    return "standard input" if file == "-" else file.replace("\\", "/").rpartition("/")[2]
+    return (
+        "standard input" if file in {"-", "<stdin>"} else file.replace("\\", "/").rpartition("/")[2]
+    )

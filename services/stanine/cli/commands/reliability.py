@@ -1,4 +1,4 @@
-"""`stanine reliability`: compute scale reliabilities from a file of responses, offline.
+"""`stanine reliability`: compute scale reliabilities from a file of responses or stored attempts.
 
 Registered by `application`.
 """
@@ -11,9 +11,16 @@ import typer
 from stanine.cli.exits import FAULTY_ROWS
 from stanine.cli.file_parameters import takes_file_options
 from stanine.cli.io.file_options import FileOptions
-from stanine.cli.io.scored_rows import open_rows
+from stanine.cli.io.people import open_people
 from stanine.cli.io.terminal import View, emit, show
-from stanine.cli.options import Shown
+from stanine.cli.options import (
+    DEFAULT_SERVER,
+    InstrumentOrName,
+    Key,
+    OptionalResponses,
+    Server,
+    Shown,
+)
 from stanine.domain.statistics.item_points import ItemPoints
 from stanine.domain.statistics.reliability import ItemData, Reliability, analyse
 
@@ -30,15 +37,10 @@ class ReliabilityReport(msgspec.Struct, frozen=True):
 
 @takes_file_options
 def reliability(
-    instrument: Annotated[
-        str, typer.Argument(metavar="INSTRUMENT", help="The instrument document, YAML or JSON.")
-    ],
-    responses: Annotated[
-        str,
-        typer.Argument(
-            metavar="RESPONSES", help="CSV with the item ids as columns; - is standard input."
-        ),
-    ],
+    instrument: InstrumentOrName,
+    responses: OptionalResponses = "",
+    server: Server = DEFAULT_SERVER,
+    key: Key = "",
     view: Shown = View.TABLE,
     level: Annotated[
         float,
@@ -47,14 +49,15 @@ def reliability(
     *,
     file: FileOptions,
 ) -> None:
-    """Compute the reliability of each scale from responses.
+    """Compute the reliability of each scale: of a file, or with `reliability NAME` of the attempts on the server.
 
     Per scale: n, mean and sd of its scores; Cronbach's alpha over the people who answered every item (listwise) and
     over all pairs of items (pairwise), each with its interval by Feldt; the standard error of measurement; per item
     its correlation with the rest of the scale and alpha without it (listwise). Invalid rows are reported as
-    FILE:LINE:COLUMN and omitted; the exit status is then 3.
+    FILE:LINE:COLUMN and omitted; the exit status is then 3. Stored attempts need the scopes attempts:read and
+    instruments:read; those at the newest form are scored by the newest document.
     """
-    with open_rows(instrument, responses, file) as rows:
+    with open_people(instrument, responses, file, server, key) as rows:
         # Alpha is undefined for composites and formulas, which are not sums of items.
         places = [
             place for place, scale in enumerate(rows.entry.plan.scales) if scale.kind == "Items"

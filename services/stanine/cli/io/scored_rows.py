@@ -6,7 +6,7 @@ Invalid rows are reported on standard error and omitted; rows without answers ar
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ from stanine.domain.scoring.index import IndexEntry, build_entry
 from stanine.domain.scoring.kernel import Kernel
 
 #: Rows per batch.
-_CHUNK = 1024
+CHUNK = 1024
 
 
 class Part(NamedTuple):
@@ -32,13 +32,46 @@ class Part(NamedTuple):
     attributes: Sequence[Mapping[str, int | float | str]]
 
 
+class ScoredPeople(Protocol):
+    """Scored people of a file or of stored attempts, read lazily."""
+
+    #: The form and scoring, where the people come from, and how many were read and were faulty so far.
+    entry: IndexEntry
+    name: str
+    people: int
+    faulty: int
+
+    def __iter__(self) -> Iterator[Part]:
+        """Yield the batches."""
+
+    def has_column(self, attribute: str) -> bool:
+        """Return whether an attribute can be known."""
+
+    def report(self) -> None:
+        """Report who was omitted."""
+
+
+def score_part(
+    kernel: Kernel,
+    codes: Sequence[bytes],
+    attributes: Sequence[Mapping[str, int | float | str]],
+) -> Part:
+    """Score the packed answers of some people."""
+    width = kernel.plan.row_bytes
+    rows: Any = np.frombuffer(
+        b"".join([packed[:width] for packed in codes]), dtype=np.uint8
+    ).reshape(-1, width)
+    people = kernel.columns(attributes) if kernel.plan.needs_attributes else None
+    return Part(rows, kernel.score(rows, people).raw, attributes)
+
+
 class ScoredRows:
     """Scored people of a file, read lazily. `people` and `faulty` count the rows read so far."""
 
     def __init__(self, entry: IndexEntry, file: ResponseFile, bar: Bar) -> None:
         self.entry = entry
         self.people = self.faulty = self.blank = 0
-        self._name, self._bar = file.name, bar
+        self.name, self._bar = file.name, bar
         form = form_of_entry(entry)
         self._rows = file.responses(form)
         self._pack = None if entry.is_plain else RowPacker(entry, form, self._rows)
@@ -49,16 +82,15 @@ class ScoredRows:
 
     def __iter__(self) -> Iterator[Part]:
         """Yield the batches."""
-        plan = self.entry.plan
-        kernel = Kernel(plan)
+        kernel = Kernel(self.entry.plan)
         rows = iter(self._rows)
-        while chunk := list(islice(rows, _CHUNK)):
+        while chunk := list(islice(rows, CHUNK)):
             usable = []
             for read in chunk:
                 row = read if self._pack is None else self._pack(read)
                 if row.fault is not None:
                     self.faulty += 1
-                    note(f"{self._name}:{row.fault.line}:{row.fault.column}: {row.fault.detail}")
+                    note(f"{self.name}:{row.fault.line}:{row.fault.column}: {row.fault.detail}")
                 elif not read.has_answers:
                     self.blank += 1
                 else:
@@ -67,12 +99,9 @@ class ScoredRows:
             if not usable:
                 continue
             self.people += len(usable)
-            width, attributes = plan.row_bytes, [row.attributes for row in usable]
-            codes: Any = np.frombuffer(
-                b"".join(row.codes[:width] for row in usable), dtype=np.uint8
-            ).reshape(-1, width)
-            people = kernel.columns(attributes) if plan.needs_attributes else None
-            yield Part(codes, kernel.score(codes, people).raw, attributes)
+            yield score_part(
+                kernel, [row.codes for row in usable], [row.attributes for row in usable]
+            )
 
     def has_column(self, attribute: str) -> bool:
         """Return whether the file has a column for an attribute."""
@@ -82,7 +111,7 @@ class ScoredRows:
         """Report the numbers of omitted rows."""
         for count, what in ((self.faulty, "faulty"), (self.blank, "blank")):
             if count:
-                note(f"{self._name}: {count} {what} row{'s' if count != 1 else ''} left out")
+                note(f"{self.name}: {count} {what} row{'s' if count != 1 else ''} left out")
 
 
 @contextmanager
