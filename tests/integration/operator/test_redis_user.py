@@ -1,5 +1,6 @@
 """The operator's own Redis user has all needed permissions and can reload a changed ACL file."""
 
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from tests.integration.operator.harness import (
     secret,
 )
 from tests.integration.whole.services import eventually
+
+from stanine.domain.scoring.result import ENGINE_VERSION
 
 GAD_7 = yaml.safe_load(
     (Path(__file__).parents[3] / "examples" / "instruments" / "gad-7.yaml").read_text()
@@ -109,7 +112,7 @@ def test_the_operators_user_has_all_permissions_and_keeps_users_current(
     api.delete("Queue", namespace, "results")
     api.wait_gone("Queue", namespace, "results")
 
-    # an instrument: published twice, and removed with its resource
+    # an instrument: published twice, scored again on request, and removed with its resource
     api.apply(queue(namespace, "index"))
     for title in ("One", "Two"):
         api.apply(
@@ -121,6 +124,13 @@ def test_the_operators_user_has_all_permissions_and_keeps_users_current(
             )
         )
         api.wait("Instrument", namespace, "gad-7", "Published")
+    partition = "stanine:{p0}"
+    admin.hset(f"{partition}:index", "gad-7/1", struct.pack(">IH", 2, ENGINE_VERSION))
+    admin.hset(f"{partition}:commits", 1, 1)
+    again = {"title": "Two", "deletionPolicy": "Delete", "rescore": {"token": "again"}}
+    api.apply(resource("Instrument", namespace, "gad-7", GAD_7["spec"] | again))
+    eventually(lambda: admin.hget(f"{partition}:rescoring:1", "state") == b"Running", 20)
+    admin.delete(f"{partition}:commits")
     api.delete("Instrument", namespace, "gad-7")
     api.wait_gone("Instrument", namespace, "gad-7")
 
