@@ -86,6 +86,38 @@ def test_a_repeated_save_is_recognised_and_an_older_one_gets_the_saved_answers(
         assert answer["session"] == {"seq": 5, "page": 0, "answers": {"calm": 1}, "attributes": {}}
 
 
+def test_a_save_is_one_call_to_the_server_and_touches_no_queue(
+    api: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One with an item that depends on others, or with attributes, reads the session first."""
+    person = open_session(api)
+    assert person.save(1, {"calm": 1}).status_code == 200
+    calls: list[str] = []
+    client: Any = api.api._client
+    execute = client.execute_command
+    names = (person.id, bytes.fromhex(person.id))
+
+    async def count(*command: Any, **more: Any) -> Any:
+        if any(name in word for word in command for name in names if type(word) is type(name)):
+            calls.append(
+                str(command[1] if command[0] == "FCALL" else command[0]).rpartition("_")[0]
+            )
+        return await execute(*command, **more)
+
+    monkeypatch.setattr(client, "execute_command", count)
+    redis: Any = api.redis
+    ready = f"{api.keys.partition}:q:results:ready"
+    queued = redis.xlen(ready)
+    saves: list[dict[str, Any]] = [{"calm": 2}, {"drink": 1, "note": "x"}, {"calm": None}]
+    for seq, answers in enumerate(saves, 2):
+        assert person.save(seq, answers).status_code == 200
+        assert calls == ["save_session"]
+        calls.clear()
+    assert person.save(9, {"much": 3}).status_code == 200
+    assert len(calls) == 2
+    assert redis.xlen(ready) == queued
+
+
 def test_two_devices_merge_their_answers(api: Serving) -> None:
     one = open_session(api, key="devices")
     other = open_session(api, key="devices")

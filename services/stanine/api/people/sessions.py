@@ -123,7 +123,7 @@ class SessionDesk:
         fields = self._fields_of(save, given, removed, form.entry, known.given)
         answers: dict[str, Any] = {}
         attributes = {**known.given.attributes}
-        if form.needs_all or save.attributes:
+        if save.attributes or form.needs_others(save.answers):
             answers, said = held(session or await self.find(name))
             attributes |= said
         attributes |= settled(save.attributes or {})

@@ -5,7 +5,7 @@ answer remains in the session when a later answer hides its item, so it is resto
 while hidden it does not count.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -35,11 +35,13 @@ class SessionForm:
             if any(item.conditions for item in entry.items)
             else None
         )
-        #: Whether validating an answer requires the other answers.
-        self.needs_all = self._showing is not None or any(
-            item.distinct_from is not None for item in entry.items
-        )
+        #: Items whose answers are validated against other answers.
+        self._dependent = frozenset(_dependent_items(entry))
         self._places = {item.id: place for place, item in enumerate(entry.items)}
+
+    def needs_others(self, items: Iterable[str]) -> bool:
+        """Return whether validating answers to these items requires the other answers."""
+        return not self._dependent.isdisjoint(items)
 
     def check(
         self,
@@ -49,7 +51,7 @@ class SessionForm:
     ) -> None:
         """Validate the answers of one save; None removes an answer.
 
-        `saved`: the answers before it; may be omitted unless `needs_all`. Raises InvalidAttempt with all errors: an
+        `saved`: the answers before it; may be omitted unless `needs_others`. Raises InvalidAttempt with all errors: an
         invalid answer, or an answer to an item that is not shown.
         """
         merged = {**saved, **given}
@@ -116,3 +118,12 @@ class SessionForm:
             }
         except (TypeError, ValueError):
             return {}  # an answer of a wrong type; the packer reports it
+
+
+def _dependent_items(entry: IndexEntry) -> Iterator[str]:
+    for item in entry.items:
+        if item.conditions:
+            yield item.id
+        if item.distinct_from is not None:
+            yield item.id
+            yield entry.items[item.distinct_from].id
