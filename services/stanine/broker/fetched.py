@@ -40,7 +40,7 @@ class FetchedWork:
         self._ready.extend(items)
 
     def take(self, *, candidates_may_run: bool) -> tuple[WorkItem, bool] | None:
-        """Return the next item that may run, and whether it is a poison candidate; None if there is none."""
+        """Return the next item that may run, and whether it is a poison candidate; None if none may."""
         while True:
             if self._candidates and candidates_may_run:
                 return self._candidates.popleft(), True

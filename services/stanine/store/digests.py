@@ -1,4 +1,4 @@
-"""Digests that stand for secrets and names: tokens, key spaces, callers' keys and participants. Used by the store and the API."""
+"""Digests of secrets and names: tokens, key spaces, callers' keys and participants. Used by the store and the API."""
 
 from hashlib import blake2b
 

@@ -26,7 +26,7 @@ class AsyncRunner(Protocol):
 
 
 class AsyncResource:
-    """Methods of a client about one thing."""
+    """The methods of a client for one kind of record."""
 
     def __init__(self, client: AsyncRunner) -> None:
         self._client = client

@@ -106,7 +106,7 @@ class AttemptsResource(SyncResource):
     def erase(self, attempt: str) -> None:
         """Erase an attempt with its result, its session and its invitation; permanent.
 
-        Raises NotFoundError if there is no such attempt, also after a retry whose first request erased it.
+        Raises NotFoundError for an unknown attempt, also after a retry whose first request erased it.
         """
         self._client.call(attempts.erase(attempt))
 

@@ -24,7 +24,7 @@ class Runner(Protocol):
 
 
 class SyncResource:
-    """Methods of a client about one thing."""
+    """The methods of a client for one kind of record."""
 
     def __init__(self, client: Runner) -> None:
         self._client = client

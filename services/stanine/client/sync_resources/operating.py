@@ -42,6 +42,6 @@ class TokensResource(SyncResource):
         """Create a new secret; tokens of the current one remain valid for `keep_seconds`.
 
         With `keep_links_seconds` the secret of invitation codes is rotated too, and codes of the current one remain
-        valid for so many seconds.
+        valid for that number of seconds.
         """
         return self._client.call(operating.rotate_tokens(keep_seconds, keep_links_seconds))
