@@ -54,6 +54,7 @@ from stanine.api.routes.rescoring import RescoringRoutes
 from stanine.api.routes.results import ResultRoutes
 from stanine.api.routes.scales import ScaleRoutes
 from stanine.api.routes.sessions import SessionRoutes
+from stanine.api.routes.statistics import StatisticsRoutes
 from stanine.api.routes.status import StatusRoutes
 from stanine.api.routes.tokens import TokenRoutes
 from stanine.api.settings import ApiSettings
@@ -220,6 +221,7 @@ class Api:
                 tracer=tracer,
                 live=live,
             ).routes(),
+            *StatisticsRoutes(self._reader, scorings, checker).routes(),
             *AttemptListRoutes(self._reader, scorings, checker, keyring, self._index).routes(),
             *ResultRoutes(
                 self._reader, scorings, ExplanationPresenter(instruments), checker

@@ -12,8 +12,8 @@ from stanine.cli.exits import FAILED, INTERRUPTED, CliError
 #: The commands in the order of the help. Function (or group) and module have the same name.
 COMMANDS = (
     "init", "demo", "up", "preview", "publish", "validate", "import", "instruments", "invitations", "submit",
-    "result", "results", "answers", "rescore", "explain", "erase", "queues", "config", "keys", "tokens", "audit",
-    "status", "score", "reliability", "norms", "check", "backup", "restore",
+    "result", "results", "answers", "statistics", "rescore", "explain", "erase", "queues", "config", "keys", "tokens",
+    "audit", "status", "score", "reliability", "norms", "check", "backup", "restore",
 )  # fmt: skip
 #: Commands that start processes on this machine. They need the extra `local`, all others `cli`.
 LOCAL = frozenset({"backup", "demo", "preview", "restore", "up"})

@@ -78,6 +78,9 @@ MATRIX: dict[tuple[str, str], Row] = {
     ("GET", "/v1/instruments/{name}/attempts"): Row(
         "/v1/instruments/a-mood/attempts", "instrument", "attempts:read", 200
     ),
+    ("GET", "/v1/instruments/{name}/statistics"): Row(
+        "/v1/instruments/a-mood/statistics", "instrument", "results:read", 200
+    ),
     ("GET", "/v1/instruments/{name}/codebook"): Row(
         "/v1/instruments/a-mood/codebook", "instrument", "attempts:read", 200
     ),

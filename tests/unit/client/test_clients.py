@@ -89,7 +89,7 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "instruments.publish": ("x", {"kind": "Instrument"}), "instruments.rescore": ("x",), "instruments.rescoring": ("x",),
     "attempts.submit": ("x", {"a": 1}), "attempts.submit_and_wait": ("x", {"a": 1}), "attempts.submit_many": ("x", [{"key": "k"}]),
     "attempts.wait_for": ("x", [records.AttemptReceipt(ATTEMPT, "t")]), "attempts.get": (ATTEMPT,),
-    "attempts.list": ("x",), "attempts.codebook": ("x",),
+    "attempts.list": ("x",), "attempts.codebook": ("x",), "results.statistics": ("x",),
     "results.get": (ATTEMPT,), "results.wait_for": (ATTEMPT,), "results.list": ("x",), "results.of_participant": ("p",),
     "attempts.erase": (ATTEMPT,), "results.explain": (ATTEMPT,), "results.history": (ATTEMPT,), "participants.erase": ("p",),
     "sessions.open": ("x",), "sessions.get": (ATTEMPT,), "sessions.form": (ATTEMPT,), "sessions.save": (ATTEMPT,),

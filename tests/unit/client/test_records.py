@@ -6,10 +6,12 @@ import pytest
 from stanine.api import bodies, export_bodies
 from stanine.api.admin import access_bodies, queue_bodies, settings_bodies, status_bodies
 from stanine.api.people import session_bodies
+from stanine.api.statistics import StatisticsBody
 from stanine.api.web import problems
 from stanine.client import errors, records
 from stanine.domain.scoring import explanation_records
 from stanine.domain.scoring.result_records import ProfileResult, ScaleResult
+from stanine.domain.statistics.group_figures import GroupFigures, HistogramBar, ScaleFigures
 from stanine.domain.tables.variables import ValueLabel, Variable
 
 #: Members that the client gives in another record.
@@ -26,6 +28,10 @@ ELSEWHERE: dict[type[msgspec.Struct], set[str]] = {bodies.ResultBody: {"token", 
         (records.AttemptResult, bodies.ResultBody),
         (records.ListedAttemptInfo, export_bodies.ListedAttempt),
         (records.CodebookInfo, export_bodies.Codebook),
+        (records.StatisticsInfo, StatisticsBody),
+        (records.GroupInfo, GroupFigures),
+        (records.ScaleStatisticsInfo, ScaleFigures),
+        (records.BarInfo, HistogramBar),
         (records.VariableInfo, Variable),
         (records.ValueLabelInfo, ValueLabel),
         (records.AttemptLabelsInfo, export_bodies.AttemptLabels),

@@ -33,6 +33,7 @@ _LISTED_PARTS = frozenset({"answers", "attributes", "results", "labels"})
 _USUAL_PARTS = frozenset({"answers", "attributes"})
 #: Maximum of `limit` where an answer is streamed.
 _MAX_STREAMED = 10**9
+_BY = re.compile(rf"[A-Za-z][A-Za-z0-9_]{{0,{limits.MAX_ID - 1}}}|time:month", re.ASCII)
 #: States of a stored attempt.
 _STATES = ("Submitted", "Scored", "Failed")
 _LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
@@ -127,6 +128,13 @@ def _parts(known: frozenset[str]) -> Callable[[str], frozenset[str]]:
         return frozenset(parts)
 
     return read
+
+
+def _read_by(text: str) -> tuple[str, ...]:
+    parts = tuple(text.split(","))
+    if len(set(parts)) < len(parts) or not all(_BY.fullmatch(part) for part in parts):
+        raise ValueError("an attribute, time:month, or both separated by a comma")
+    return parts
 
 
 def _read_place(text: str) -> Cursor | SealedCursor | bytes:
@@ -306,4 +314,11 @@ LISTED = Query(
     {"type": "string"},
     "Parts of each attempt, separated by commas: `answers`, `attributes`, `results`, `labels`; by default answers "
     "and attributes. `results` needs the scope `results:read`.",
+)
+BY = Query(
+    "by",
+    _read_by,
+    (),
+    {"type": "string"},
+    "Groups: an attribute with a list of values, `time:month` (UTC), or both separated by a comma.",
 )

@@ -4,7 +4,12 @@ from stanine.client import waiting
 from stanine.client.async_resources.base import AsyncListing, AsyncResource
 from stanine.client.calls import results
 from stanine.client.listing import ListReader, OnHistoryChange, result_id
-from stanine.client.records import AttemptResult, ResultExplanation, ResultHistoryInfo
+from stanine.client.records import (
+    AttemptResult,
+    ResultExplanation,
+    ResultHistoryInfo,
+    StatisticsInfo,
+)
 
 
 class AsyncResultsResource(AsyncResource):
@@ -81,3 +86,14 @@ class AsyncResultsResource(AsyncResource):
             result_id,
         )
         return AsyncListing(self._client, reader)
+
+    async def statistics(
+        self, instrument: str, *, attribute: str | None = None, by_month: bool = False
+    ) -> StatisticsInfo:
+        """Return figures of each scale over all scored attempts, by the values of an attribute, by months, or both.
+
+        Groups of fewer than 10 people are hidden, with others from which they could be computed. Months are UTC. A million
+        attempts take minutes.
+        """
+        by = (*([attribute] if attribute else []), *(["time:month"] if by_month else []))
+        return await self._client.call(results.statistics(instrument, by))

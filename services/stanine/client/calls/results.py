@@ -1,10 +1,18 @@
 """Calls that read results: of one attempt, of an instrument, of a participant. Used by the resource `results` and by `waiting`."""
 
 from stanine.client.messages import ApiCall, Reply, call, query, reader
-from stanine.client.records import AttemptResult, Page, ResultExplanation, ResultHistoryInfo
+from stanine.client.records import (
+    AttemptResult,
+    Page,
+    ResultExplanation,
+    ResultHistoryInfo,
+    StatisticsInfo,
+)
 
 #: Results per page: the API's maximum.
 PAGE = 1_000
+#: Seconds without a byte until a computation of statistics counts as lost; the server sends one every few seconds.
+_STATISTICS_SECONDS = 60.0
 
 _read_result = reader(AttemptResult)
 _read_explanation = reader(ResultExplanation)
@@ -75,3 +83,15 @@ def of_participant(
 
 def _include(quality: bool) -> str | None:
     return "quality" if quality else None
+
+
+def statistics(name: str, by: tuple[str, ...]) -> ApiCall[StatisticsInfo]:
+    """Read the figures of an instrument's scales by groups. The server may compute for minutes."""
+    return call(
+        "GET",
+        "/v1/instruments/{name}/statistics",
+        reader(StatisticsInfo),
+        {"name": name},
+        query=query(by=",".join(by)),
+        hold=_STATISTICS_SECONDS,
+    )

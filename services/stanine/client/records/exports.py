@@ -1,4 +1,6 @@
-"""Attempts in a list, and the variables of exports."""
+"""Attempts in a list, the variables of exports, and statistics."""
+
+import msgspec
 
 from stanine.client.records.base import ClientRecord, PersonRecord
 from stanine.client.records.results import ProfileScore, ScaleScore
@@ -79,3 +81,50 @@ class CodebookInfo(ClientRecord, frozen=True):
     revision: int
     title: str
     variables: list[VariableInfo]
+
+
+class BarInfo(ClientRecord, frozen=True):
+    """People with a score of at least `from_` and less than `to`; of the last bar, and if both are equal, also `to`."""
+
+    from_: float = msgspec.field(name="from")
+    to: float
+    count: int
+
+
+class ScaleStatisticsInfo(ClientRecord, frozen=True):
+    """Figures of one scale; None: it cannot be computed, or too few people are behind it."""
+
+    #: People with a score, and people without one.
+    n: int
+    missing: int
+    mean: float | None
+    sd: float | None
+    #: Lower quartile, median, upper quartile.
+    quartiles: tuple[float, float, float] | None
+    histogram: list[BarInfo]
+    bands: dict[str, int]
+    #: Attempts with points in all items: their number, Cronbach's alpha, standard error of measurement.
+    n_complete: int
+    alpha: float | None
+    sem: float | None
+
+
+class GroupInfo(ClientRecord, frozen=True):
+    """A group of people, and its figures by scale."""
+
+    attempts: int
+    scales: dict[str, ScaleStatisticsInfo]
+    #: Scales that are hidden in this group.
+    hidden: list[str]
+    value: int | float | str | None = None
+    month: str | None = None
+
+
+class StatisticsInfo(ClientRecord, frozen=True):
+    """Figures of an instrument's scored attempts, by groups; groups of fewer than 10 people are hidden."""
+
+    instrument: str
+    attribute: str | None
+    by_month: bool
+    groups: list[GroupInfo]
+    hidden_groups: int

@@ -3,7 +3,12 @@
 from stanine.client import waiting
 from stanine.client.calls import results
 from stanine.client.listing import ListReader, OnHistoryChange, result_id
-from stanine.client.records import AttemptResult, ResultExplanation, ResultHistoryInfo
+from stanine.client.records import (
+    AttemptResult,
+    ResultExplanation,
+    ResultHistoryInfo,
+    StatisticsInfo,
+)
 from stanine.client.sync_resources.base import Listing, SyncResource
 
 
@@ -84,3 +89,14 @@ class ResultsResource(SyncResource):
             result_id,
         )
         return Listing(self._client, reader)
+
+    def statistics(
+        self, instrument: str, *, attribute: str | None = None, by_month: bool = False
+    ) -> StatisticsInfo:
+        """Return figures of each scale over all scored attempts, by the values of an attribute, by months, or both.
+
+        Groups of fewer than 10 people are hidden, with others from which they could be computed. Months are UTC. A million
+        attempts take minutes.
+        """
+        by = (*([attribute] if attribute else []), *(["time:month"] if by_month else []))
+        return self._client.call(results.statistics(instrument, by))

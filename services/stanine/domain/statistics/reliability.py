@@ -19,6 +19,12 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from stanine.domain.statistics.alpha import (
+    NOTHING,
+    SMALLEST,
+    alpha_of_variances,
+    standard_error,
+)
 from stanine.domain.statistics.f_distribution import f_quantile
 from stanine.domain.statistics.moments import Covariances, Moments
 
@@ -123,7 +129,7 @@ def analyse(data: ItemData, items: tuple[str, ...], level: float = 0.95) -> Reli
         n_pairwise=n_pairwise,
         alpha_pairwise=alpha_pairwise,
         interval_pairwise=feldt_interval(alpha_pairwise, n_pairwise, k, level),
-        sem=None if alpha is None or sd is None else sd * math.sqrt(max(0.0, 1 - alpha)),
+        sem=standard_error(sd, alpha),
         item_rest_r=dict(zip(items, item_rest, strict=True)),
         alpha_dropped=dict(zip(items, dropped, strict=True)),
         items={
@@ -144,12 +150,9 @@ def cronbach_alpha(covariances: Floats) -> float | None:
 
     None for fewer than two items, an unknown covariance, or a sum without variance.
     """
-    k = len(covariances)
-    total = float(covariances.sum())
-    own = float(np.trace(covariances))
-    if k < 2 or not math.isfinite(total) or total <= _NOTHING * max(own, _SMALLEST):
-        return None
-    return k / (k - 1) * (1 - own / total)
+    return alpha_of_variances(
+        len(covariances), float(np.trace(covariances)), float(covariances.sum())
+    )
 
 
 def item_rest_correlation(covariances: Floats, item: int) -> float | None:
@@ -164,7 +167,7 @@ def item_rest_correlation(covariances: Floats, item: int) -> float | None:
         len(covariances) < 2
         or not math.isfinite(rest)
         or own <= 0
-        or rest <= _NOTHING * max(own, _SMALLEST)
+        or rest <= NOTHING * max(own, SMALLEST)
     ):
         return None
     return (with_all - own) / math.sqrt(own * rest)
@@ -182,12 +185,6 @@ def feldt_interval(alpha: float | None, n: int, k: int, level: float) -> tuple[f
     return 1 - (1 - alpha) * f_quantile(1 - tail, d1, d2), 1 - (1 - alpha) * f_quantile(
         tail, d1, d2
     )
-
-
-#: Variances below this share of the items' variances are rounding errors; the floor of the items' variances in this
-#: comparison.
-_NOTHING = 1e-12
-_SMALLEST = 1e-300
 
 
 def _number(x: Any) -> float | None:
