@@ -170,6 +170,12 @@ def test_all_operations_succeed_and_use_every_granted_right(running: Guarded) ->
         assert client.get("/v1/participants/p-1/results?limit=400").status_code == 200
         assert stanine(running, "tokens", "rotate").returncode == 0
         assert len(client.get("/v1/instruments/gad-7/results?limit=400").json()["items"]) == 301
+        listed = client.get("/v1/instruments/gad-7/attempts?include=answers,results")
+        assert listed.text.count('"attempt"') == 301
+        of_person = client.get("/v1/instruments/gad-7/attempts?participant=p-1")
+        assert of_person.status_code == 200
+        figures = client.get("/v1/instruments/gad-7/statistics").json()
+        assert figures["groups"][0]["attempts"] >= 300
 
         # re-scored by a corrected document; the earlier result is kept, and read and erased with the attempt
         corrected = document.replace(b"from: 5,", b"from: 8,")
