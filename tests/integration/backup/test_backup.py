@@ -2,7 +2,11 @@
 
 import hashlib
 import json
+import os
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -161,6 +165,25 @@ def test_a_backup_is_taken_over_tls_of_a_redis_7_0(
         "redis 7.",
         5,
     )
+
+
+def test_a_run_that_was_killed_leaves_no_backup_and_does_not_hinder_the_next(
+    source: Store, tmp_path: Path
+) -> None:
+    run, directory = command_for(source.url), tmp_path / "backups"
+    source.client.config_set("repl-diskless-sync-delay", 60)  # it waits for the snapshot
+    words = [sys.executable, "-m", "stanine.cli.main", "backup", str(directory)]
+    with subprocess.Popen(words, env=os.environ | run.environment) as process:
+        until = time.monotonic() + 30
+        while not (directory / "incoming" / "dump.rdb").exists():
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        second = run("backup", directory)
+        assert (second.returncode, "another `stanine backup`" in second.stderr) == (1, True)
+        process.kill()
+    source.client.config_set("repl-diskless-sync-delay", 0)
+    assert good(directory) == []
+    assert run.backup(directory)["backup"] in good(directory)
 
 
 def test_a_failed_run_is_reported_in_one_line(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from tests.integration.stores import Store, make_store
 from stanine.store.attempts import Submission
 from stanine.store.audit import Auditor
 from stanine.store.cursors import Cursor, read_cursor
+from stanine.store.erasure import Erasure
 from stanine.store.errors import LostCursorError
 from stanine.store.invitations import Given
 from stanine.store.records import RANDOM_BYTES
@@ -162,6 +163,29 @@ def test_a_journal_whose_secret_the_backup_lacks_is_refused(source: Store, tmp_p
     assert refused.returncode == 1
     assert "1 entries of the journal name participants by a secret" in refused.stderr
     assert not (tmp_path / "data" / "appendonlydir").exists()
+
+
+def test_an_erasure_that_was_interrupted_after_its_entry_is_completed_by_a_restore(
+    source: Store,
+    tmp_path: Path,
+    own_server: Callable[..., Server],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run, backups = command_for(source.url), tmp_path / "backups"
+    source.submit(personal("canary-1"))
+    monkeypatch.setattr(Erasure, "_page", killed)
+    with pytest.raises(KeyboardInterrupt):
+        erasing(source, "participant", CANARY)
+    monkeypatch.undo()
+    run.backup(backups)
+    store, erased = restored(run, backups, tmp_path / "data", own_server)
+    assert (erased["participants"], erased["attempts"]) == (1, 1)
+    assert b"canary" not in content(store)
+
+
+async def killed(*_: object) -> None:
+    """Stand for a process that dies."""
+    raise KeyboardInterrupt
 
 
 def test_a_running_server_that_was_restored_otherwise_is_erased_again(
