@@ -37,7 +37,7 @@ BUILD_INDEX = MessageRoute(queue="index", actor="build_index")
 SCORE_ATTEMPTS = MessageRoute(queue="results", actor="score_attempts")
 
 #: "This step of a re-scoring may not be done yet." Ids: a `RescoringStep` each. The queue of SCORE_ATTEMPTS, so that
-#: a run and new attempts take turns.
+#: its steps and new attempts share the workers.
 RESCORE = MessageRoute(queue="results", actor="rescore")
 
 #: Random bytes of a re-scoring run's id.

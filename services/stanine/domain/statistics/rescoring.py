@@ -40,7 +40,7 @@ class ScaleSums(msgspec.Struct, frozen=True, array_like=True):
 class ResultChanges(msgspec.Struct, frozen=True, array_like=True):
     """Summary of attempts that were scored again."""
 
-    #: Attempts with a result that were looked at.
+    #: Attempts with a result that were compared.
     attempts: int = 0
     #: Attempts whose result is another one.
     changed: int = 0
