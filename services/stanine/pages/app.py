@@ -29,6 +29,9 @@ from stanine.pages.survey.sessions import posted_fields
 from stanine.pages.survey.sources import SessionSource
 from stanine.pages.survey.visits import Visit, Visits, accepted_languages
 from stanine.pages.survey.welcome_routes import WelcomeRoutes
+from stanine.telemetry.logs import get_log
+
+log = get_log()
 
 #: Methods that change nothing.
 _READING = frozenset({"GET", "HEAD"})
@@ -89,9 +92,8 @@ def make_pages(
         Route(f"{session}/withdraw", gate.visited(withdraw), methods=["POST"]),
         Route(f"{session}/{{page:int}}", gate.visited(pages.show), methods=["GET"]),
         Route(f"{session}/{{page:int}}", gate.visited(pages.save), methods=["POST"]),
-        Route("/healthz", _healthy, methods=["GET"]),
-        Route("/readyz", _healthy, methods=["GET"]),
     ]
+    probes = [Route(path, _healthy, methods=["GET"]) for path in ("/healthz", "/readyz")]
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -100,7 +102,9 @@ def make_pages(
 
     if settings.base_path:
         routes = [Mount(settings.base_path, routes=routes)]
-    return Starlette(routes=routes, lifespan=lifespan)
+    return Starlette(
+        routes=[*routes, *probes], lifespan=lifespan, exception_handlers={Exception: gate.failed}
+    )
 
 
 class _Gate:
@@ -108,6 +112,11 @@ class _Gate:
 
     def __init__(self, settings: PagesSettings, visits: Visits) -> None:
         self._settings, self._visits = settings, visits
+
+    async def failed(self, request: Request, error: Exception) -> Response:
+        """Return the page for a defect of the pages."""
+        log.error("pages.defect", error=type(error).__name__)
+        return refusals.defect(request, self._visits.renderer, _language(request))
 
     def checked(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         """Return a route that is reached over TLS only, and whose forms come from these pages."""

@@ -26,7 +26,7 @@ class Assets:
 
     def __init__(self) -> None:
         self._files = {
-            path.name: path.read_bytes()
+            path.name: _without_comments(path)
             for path in sorted(_FOLDER.iterdir())
             if path.suffix in _TYPES
         }
@@ -50,3 +50,12 @@ class Assets:
         if "gzip" in request.headers.get("accept-encoding", ""):
             content, headers["content-encoding"] = self._packed[name], "gzip"
         return Response(content, media_type=_TYPES[Path(name).suffix], headers=headers)
+
+
+def _without_comments(path: Path) -> bytes:
+    """Return a file without indentation and lines that are comments: a third of the bytes of a script."""
+    if path.suffix != ".js":
+        return path.read_bytes()
+    lines = [line.strip() for line in path.read_text().splitlines()]
+    kept = [line for line in lines if line and not line.startswith(("//", "/*", "* ", "*/"))]
+    return "\n".join([*kept, ""]).encode()

@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{options.file}: {error}", file=sys.stderr)  # noqa: T201 - a command
         return 2
     address = f"http://{HOST}:{listener.getsockname()[1]}{Links().welcome(CODE)}"
-    app = make_pages(PagesSettings(banner=_BANNER), LocalSessions(entry), _nothing)
+    app = make_pages(PagesSettings(banner=_BANNER), LocalSessions(entry), no_connections)
     serve(app, listener, lambda: print(address, flush=True))  # noqa: T201 - the command's output
     return 0
 
@@ -53,8 +53,8 @@ def read_entry(path: Path) -> IndexEntry:
     return build_entry(parse_instrument(plain), number=0, revision=1, form=1, digest="")
 
 
-async def _nothing() -> None:
-    pass
+async def no_connections() -> None:
+    """Close nothing: a preview has no connections."""
 
 
 if __name__ == "__main__":

@@ -1,15 +1,13 @@
 // The script of a page of questions and of the review. Without it the pages work too: everything is saved by Continue.
 
-import { states } from "./conditions.js";
 import { Questions } from "./questions.js";
 import { AnswerSaver } from "./saving.js";
-import { watchRankings } from "./ranking.js";
-import { watchSliders } from "./sliders.js";
-import { startTimer } from "./timer.js";
 
 const data = JSON.parse(document.getElementById("survey-data").textContent);
 const form = document.getElementById("survey");
 const status = document.getElementById("status");
+// What only some pages need is loaded by those.
+const states = data.conditions ? (await import("./conditions.js")).states : null;
 
 function say(text, isWarning = false) {
   status.textContent = text;
@@ -18,16 +16,16 @@ function say(text, isWarning = false) {
 
 /** Show and hide the questions of the page by the present answers. */
 function showQuestions(questions) {
-  if (!data.conditions) return;
+  if (!states) return;
   const here = questions.all().map((one) => ({ ...one, conditions: data.conditions[one.id] }));
   const found = states([...data.others, ...here], data.attributes);
   for (const { id } of here) questions.show(id, found.get(id) === true);
 }
 
-function watchPage() {
+async function watchPage() {
   const questions = new Questions(form);
-  watchSliders(form);
-  watchRankings(form, say);
+  if (form.querySelector("[data-slider]")) (await import("./sliders.js")).watchSliders(form);
+  if (form.querySelector("ol.ranking")) (await import("./ranking.js")).watchRankings(form, say);
   const saver = new AnswerSaver(data, {
     say,
     isShown: (item) => questions.isShown(item),
@@ -68,6 +66,9 @@ function sendOnce(each) {
   addEventListener("pageshow", () => delete each.dataset.sent);
 }
 
-const saver = form ? watchPage() : null;
+const saver = form ? await watchPage() : null;
 for (const each of document.forms) sendOnce(each);
-if (data.left !== undefined) startTimer(data, say, () => saver?.flush());
+if (data.left !== undefined) {
+  const { startTimer } = await import("./timer.js");
+  startTimer(data, say, () => saver?.flush());
+}

@@ -13,7 +13,7 @@ from stanine.pages.cookies import forget_token
 from stanine.pages.rendering import data_block, language_attributes
 from stanine.pages.secure_transport import Transport
 from stanine.pages.survey import checking, refusals
-from stanine.pages.survey.script_data import script_data
+from stanine.pages.survey.script_data import modules_of, script_data
 from stanine.pages.survey.visits import Visit, Visits, current_time
 
 
@@ -142,6 +142,7 @@ class ClosingRoutes:
             time_left=None if left is None else visit.wording.time_left(left),
             back=links.page(visit.id, back),
             withdrawal=links.withdrawal(visit.id),
+            modules=modules_of([], left),
             data=data_block(script_data(visit, None, links, left)),
         )
         return page_answer(

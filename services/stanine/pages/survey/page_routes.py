@@ -14,7 +14,7 @@ from stanine.pages.survey.fields import read_fields
 from stanine.pages.survey.fragments import PageState, literal
 from stanine.pages.survey.moves import move_option
 from stanine.pages.survey.paging import SurveyPage
-from stanine.pages.survey.script_data import script_data
+from stanine.pages.survey.script_data import modules_of, script_data
 from stanine.pages.survey.sessions import SavedPage, read_body, save_page
 from stanine.pages.survey.visits import Visit, Visits, current_time
 
@@ -151,6 +151,7 @@ class PageRoutes:
             needs_default=any(form.items[each].type == "Ranking" for each in page.items),
             has_earlier=visit.prepared.last_open(visit.pages, page.number, visit.shown) is not None,
             withdrawal=links.withdrawal(visit.id),
+            modules=modules_of([form.items[each] for each in page.items], left),
             data=data_block(script_data(visit, page, links, left)),
         )
 

@@ -110,11 +110,18 @@ def refused(
             return _try_again(request, renderer, language, fields)
         case _:
             log.error("pages.failed", error=str(error))
-            what = Message(
-                502,
-                _("Something went wrong"),
-                [_("This is not your fault. Your saved answers are still there; try again later.")],
-            )
+            return defect(request, renderer, language, 502)
+    return message(request, renderer, language, what)
+
+
+def defect(request: Request, renderer: Renderer, language: str, status: int = 500) -> Response:
+    """Return the page for an error that no participant can remedy."""
+    _ = catalog(language).gettext
+    what = Message(
+        status,
+        _("Something went wrong"),
+        [_("This is not your fault. Your saved answers are still there; try again later.")],
+    )
     return message(request, renderer, language, what)
 
 

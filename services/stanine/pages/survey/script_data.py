@@ -1,10 +1,13 @@
 """What the scripts of a page need, as JSON in the page. Called by the routes."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from stanine.client.records import ItemInfo
 from stanine.pages.links import Links
 from stanine.pages.survey.paging import SurveyPage
 from stanine.pages.survey.visits import Visit
+from stanine.pages.survey.wording import has_slider
 
 
 def script_data(
@@ -38,6 +41,19 @@ def script_data(
             name: value for name, value in visit.session.attributes.items() if name in names
         }
     return data
+
+
+def modules_of(items: Sequence[ItemInfo], left: float | None) -> list[str]:
+    """Return the scripts that a page with these items loads besides `survey`, so that they load at once."""
+    needed = {
+        "questions": True,
+        "saving": True,
+        "conditions": any(item.when for item in items),
+        "ranking": any(item.type == "Ranking" for item in items),
+        "sliders": any(item.type == "Number" and has_slider(item) for item in items),
+        "timer": left is not None,
+    }
+    return [name for name, is_needed in needed.items() if is_needed]
 
 
 def _other(visit: Visit, name: str) -> dict[str, Any]:
