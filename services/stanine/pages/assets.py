@@ -57,5 +57,5 @@ def _without_comments(path: Path) -> bytes:
     if path.suffix != ".js":
         return path.read_bytes()
     lines = [line.strip() for line in path.read_text().splitlines()]
-    kept = [line for line in lines if line and not line.startswith(("//", "/*", "* ", "*/"))]
+    kept = [line for line in lines if line and not line.startswith(("//", "/*", "*"))]
     return "\n".join([*kept, ""]).encode()
