@@ -36,7 +36,9 @@ def pages_process(api: str, port: int, log: Path) -> Iterator["subprocess.Popen[
 
 def kill_api(up: Up) -> None:
     port = up.variables["STANINE_API_URL"].rsplit(":", 1)[1]
-    listed = subprocess.run(["ps", "-ww", "-eo", "pid,args"], capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        ["ps", "-ww", "-eo", "pid,args"], capture_output=True, text=True, check=True
+    )
     (pid,) = [
         int(line.split()[0])
         for line in listed.stdout.splitlines()

@@ -12,6 +12,7 @@ from pathlib import Path
 from stanine.client import AsyncStanine, RetryPolicy
 from stanine.pages.app import make_pages
 from stanine.pages.links import read_base_path
+from stanine.pages.measuring import measured
 from stanine.pages.serving import listen, serve
 from stanine.pages.settings import (
     Organisation,
@@ -21,6 +22,8 @@ from stanine.pages.settings import (
 )
 from stanine.pages.survey.sources import ApiSessions
 from stanine.telemetry.logs import configure_logs, get_log
+from stanine.telemetry.metrics import make_registry
+from stanine.telemetry.pages_metrics import PagesMetrics
 
 #: Seconds for which a call of the API is tried again: the restart of an API process. Participants wait as long.
 API_PATIENCE = 8.0
@@ -46,7 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
-    app = make_pages(settings, ApiSessions(client), client.close)
+    app = measured(
+        make_pages(settings, ApiSessions(client), client.close), PagesMetrics(make_registry())
+    )
     port = listener.getsockname()[1]
     serve(app, listener, lambda: log.info("pages.ready", host=options.host, port=port))
     return 0
