@@ -85,7 +85,7 @@ class Look:
 
     def __init__(self, browser: Any, link: str, **options: Any) -> None:
         self.context = browser.new_context(**options)
-        self.context.set_default_timeout(10_000)
+        self.context.set_default_timeout(30_000)
         self.page = self.context.new_page()
         self.requests: list[str] = []
         self.complaints: list[str] = []

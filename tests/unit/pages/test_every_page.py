@@ -54,7 +54,7 @@ def test_every_page_of_an_instrument_is_shown(path: Path) -> None:
 
 def test_a_defect_shows_a_page_and_no_traceback() -> None:
     class Broken(LocalSessions):
-        async def preview(self, code: str, language: str | None) -> Any:
+        async def preview(self, code: str, language: str | None, accepts: str) -> Any:
             raise RuntimeError("secret")
 
     async def run() -> None:

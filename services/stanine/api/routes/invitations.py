@@ -25,6 +25,7 @@ from stanine.api.web.auth import Scope
 from stanine.api.web.deadlines import within
 from stanine.api.web.dispatch import json_answer
 from stanine.api.web.http import JSON, Answer, Request
+from stanine.api.web.languages import ACCEPT_LANGUAGE, wanted_languages
 from stanine.api.web.problems import (
     FULL,
     HISTORY_CHANGED,
@@ -138,16 +139,18 @@ class InvitationRoutes:
         return json_answer(self._desk.body(await self._find(request)))
 
     async def welcome(self, request: Request) -> Answer:
-        """Return the public data of a code's invitation; changes nothing."""
+        """Return the public data of a code's invitation; changes nothing.
+
+        The texts are in the requested language, else the invitation's, else one that the browser accepts.
+        """
         stored = await self._desk.of_code(request.bearer)
         entry = await self._entry(stored)
         reason = ended(stored, await within(self._sessions.now()))
         if reason == "Used" and stored.most_uses == 1:
             reason = None  # the code returns the open session
         limit = stored.given.time_limit_ms // 1000 or entry.time_limit_seconds
-        wanted = [
-            tag for tag in (request.query["language"], stored.given.language) if tag is not None
-        ]
+        stated = request.query["language"] or stored.given.language
+        wanted = [stated] if stated else wanted_languages(request)
         language = choose_language(entry.language, entry.translations, wanted)
         words = entry.translations.get(language or "") or Translation()
         body = Welcome(
@@ -256,6 +259,7 @@ class InvitationRoutes:
                 tag="invitations",
                 takes_code=True,
                 query=(LANGUAGE_TAG,),
+                headers=ACCEPT_LANGUAGE,
                 answers={200: Content({"application/json": Welcome})},
                 problems=(NOT_INDEXED,),
             ),

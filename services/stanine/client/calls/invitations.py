@@ -79,13 +79,16 @@ def qr(instrument: str, invitation: str) -> ApiCall[str]:
     )
 
 
-def preview(code: str, language: str | None) -> ApiCall[InvitationPreview]:
+def preview(
+    code: str, language: str | None, accept_language: str | None
+) -> ApiCall[InvitationPreview]:
     """Read the public data of an invitation by its code."""
     return call(
         "GET",
         "/v1/invitation",
         reader(InvitationPreview),
         query=query(language=language),
+        headers={"accept-language": accept_language} if accept_language else {},
         token=code,
     )
 

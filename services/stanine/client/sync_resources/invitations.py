@@ -71,9 +71,14 @@ class InvitationsResource(SyncResource):
         """Return the link of an invitation as a QR code (SVG); needs the setting `publicUrl`."""
         return self._client.call(invitations.qr(instrument, invitation))
 
-    def preview(self, code: str, *, language: str | None = None) -> InvitationPreview:
-        """Return what a code shows before a session is opened; changes nothing."""
-        return self._client.call(invitations.preview(code, language))
+    def preview(
+        self, code: str, *, language: str | None = None, accept_language: str | None = None
+    ) -> InvitationPreview:
+        """Return what a code shows before a session is opened; changes nothing.
+
+        The texts are in `language`, else the invitation's, else one of `accept_language` (a header of that name).
+        """
+        return self._client.call(invitations.preview(code, language, accept_language))
 
     def release(self, instrument: str, *, released: bool = True) -> ResultsRelease:
         """Release an instrument's results to participants with AfterRelease, or withdraw the release."""

@@ -29,6 +29,7 @@ from stanine.domain.attempts.session_answers import SessionForm
 from stanine.domain.errors import InvalidAttempt
 from stanine.domain.instruments.public_form import choose_language, public_form
 from stanine.domain.scoring.index import IndexEntry
+from stanine.pages.languages import accepted
 
 #: The code of the only invitation.
 CODE = "preview000000000000000"
@@ -45,11 +46,12 @@ class LocalSessions:
         self._entry, self._rules = entry, SessionForm(entry)
         self._sessions: OrderedDict[str, SessionInfo] = OrderedDict()
 
-    async def preview(self, code: str, language: str | None) -> InvitationPreview:
+    async def preview(self, code: str, language: str | None, accepts: str) -> InvitationPreview:
         """Return what the code shows."""
         if code != CODE:
             raise _not_found()
-        form = self._form(self._language(language))
+        wanted = [language] if language else accepted(accepts)
+        form = self._form(choose_language(self._entry.language, self._entry.translations, wanted))
         return InvitationPreview(
             form.name,
             form.title,

@@ -17,8 +17,11 @@ from stanine.client.records import (
 class SessionSource(Protocol):
     """What the survey needs. Each method raises the client's errors."""
 
-    async def preview(self, code: str, language: str | None) -> InvitationPreview:
-        """Return what a code shows; changes nothing."""
+    async def preview(self, code: str, language: str | None, accepts: str) -> InvitationPreview:
+        """Return what a code shows; changes nothing.
+
+        Its texts are in `language`, else the invitation's, else one that the header Accept-Language (`accepts`) names.
+        """
         ...
 
     async def open(self, instrument: str, code: str, language: str | None) -> SessionInfo:
@@ -61,9 +64,11 @@ class ApiSessions:
         """`client` needs no key: every call has a code or a session's token."""
         self._client = client
 
-    async def preview(self, code: str, language: str | None) -> InvitationPreview:
+    async def preview(self, code: str, language: str | None, accepts: str) -> InvitationPreview:
         """Return what a code shows."""
-        return await self._client.invitations.preview(code, language=language)
+        return await self._client.invitations.preview(
+            code, language=language, accept_language=accepts or None
+        )
 
     async def open(self, instrument: str, code: str, language: str | None) -> SessionInfo:
         """Open a session by a code."""

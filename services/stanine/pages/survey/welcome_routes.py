@@ -20,6 +20,8 @@ from stanine.pages.survey.wording import Wording
 
 #: Longest language tag that is passed on.
 _MAX_TAG = 35
+#: Characters of Accept-Language that are passed on.
+_MAX_HEADER = 200
 
 
 class WelcomeRoutes:
@@ -34,7 +36,7 @@ class WelcomeRoutes:
         accepts = accepted_languages(request)
         interface = interface_language([wanted] if wanted else accepts)
         try:
-            found = await self._preview(code, wanted or next(iter(accepts), None))
+            found = await self._preview(request, code, wanted)
         except StanineClientError as error:
             return refusals.refused(request, self._visits.renderer, interface, error)
         interface = interface_language([*([found.language] if found.language else []), *accepts])
@@ -50,7 +52,7 @@ class WelcomeRoutes:
             return refusals.unreadable(request, self._visits.renderer, interface)
         language = _tag(fields.get("language", [""])[0])
         try:
-            found = await self._preview(code, language)
+            found = await self._preview(request, code, language)
             session = await self._visits.source.open(found.instrument, code, language)
         except StanineClientError as error:
             interface = interface_language([language]) if language else interface
@@ -61,8 +63,11 @@ class WelcomeRoutes:
         keep_token(answer, transport, session.session, session.token or "")
         return answer
 
-    async def _preview(self, code: str, language: str | None) -> InvitationPreview:
-        found = await self._visits.source.preview(code, language)
+    async def _preview(
+        self, request: Request, code: str, language: str | None
+    ) -> InvitationPreview:
+        accepts = request.headers.get("accept-language", "")[:_MAX_HEADER]
+        found = await self._visits.source.preview(code, language, accepts)
         if not found.is_open:
             problem = ProblemInfo(
                 status=410, title="The invitation has ended", reason=found.reason or ""
