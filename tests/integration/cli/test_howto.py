@@ -15,7 +15,14 @@ ROOT = Path(__file__).parents[3]
 #: Pages without console blocks, or with separate tests.
 PAGES = [
     ROOT / "docs" / "howto" / f"{name}.md"
-    for name in ("back-up-and-restore", "erase", "export-to-r-and-spss", "invite", "pages", "rescore")
+    for name in (
+        "back-up-and-restore",
+        "erase",
+        "export-to-r-and-spss",
+        "invite",
+        "pages",
+        "rescore",
+    )
 ]
 
 
