@@ -242,7 +242,7 @@ class Api:
             *LoginRoutes(logins).routes(),
             *AccessRoutes(keyring, changes).routes(),
             *StatusRoutes(self._status).routes(),
-            *ScaleRoutes(instruments, self._documents).routes(),
+            *ScaleRoutes(instruments, self._documents, self._reader).routes(),
             *QueueRoutes(self._desk).routes(),
             *ConfigRoutes(self._config_desk).routes(),
             *ProbeRoutes(self._heartbeats, self.unready, self.notes, registry).routes(),

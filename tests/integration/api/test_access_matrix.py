@@ -97,6 +97,9 @@ MATRIX: dict[tuple[str, str], Row] = {
     ("GET", "/v1/attempts/{id}/result/explanation"): Row(
         "/v1/attempts/{attempt}/result/explanation", "attempt", "results:read", 200
     ),
+    ("GET", "/v1/attempts/{id}/result/scales"): Row(
+        "/v1/attempts/{attempt}/result/scales", "attempt", "results:read", 200, takes_token=True
+    ),
     ("GET", "/v1/attempts/{id}/result/history"): Row(
         "/v1/attempts/{attempt}/result/history", "attempt", "results:read", 200
     ),

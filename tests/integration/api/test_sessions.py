@@ -405,11 +405,13 @@ def test_a_release_concerns_one_instrument_and_only_invitations_with_after_relea
     api.score(*people.values())
 
     def readable() -> set[tuple[str, str]]:
-        """Return the people whose result their own token reads; a held token is tried everywhere."""
+        """Return the people whose result and its scales their own token reads; a held token is tried everywhere."""
         found = set()
         for who, done in people.items():
             for token in {each.get("attemptToken") for each in people.values()} - {None}:
                 answer = api.http(token).get(f"/v1/attempts/{done['attempt']}/result")
+                scales = api.http(token).get(f"/v1/attempts/{done['attempt']}/result/scales")
+                assert scales.status_code == answer.status_code
                 if answer.status_code == 200:
                     assert token == done["attemptToken"]
                     found.add(who)

@@ -39,7 +39,7 @@ class ResultRoutes:
                 "An attempt's token reads its result and nothing else; include needs a key with results:read.",
             )
         if found.result is None:
-            return _pending(found)
+            return pending(found)
         return json_answer(await self._body(found, request))
 
     async def explain(self, request: Request) -> Answer:
@@ -47,7 +47,7 @@ class ResultRoutes:
         assert request.caller is not None
         found = await self._reader.find(request)
         if found.result is None:
-            return _pending(found)
+            return pending(found)
         return json_answer(await self._explanations.body(found, request.caller))
 
     async def history(self, request: Request) -> Answer:
@@ -171,5 +171,6 @@ class ResultRoutes:
         )
 
 
-def _pending(found: Found) -> Answer:
+def pending(found: Found) -> Answer:
+    """Return the answer about an attempt that is not scored yet."""
     return json_answer(Pending(found.attempt.id.hex(), "Submitted"), 202, ((b"retry-after", b"1"),))

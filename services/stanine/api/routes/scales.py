@@ -1,18 +1,20 @@
-"""/v1/instruments/NAME/scales: titles, ranges and bands of scales, for readers of results."""
+"""Titles, ranges and bands of scales: of an instrument, for readers of results, and of one result, for its participant."""
 
 from collections import OrderedDict
 
 import msgspec
 from msgspec import UNSET
 
-from stanine.api.bodies import ProfileBody, ScaleBody, ScalesBody, given
+from stanine.api.attempt_reader import AttemptReader
+from stanine.api.bodies import Pending, ProfileBody, ScaleBody, ScalesBody, given
 from stanine.api.intake.documents import DocumentReader
 from stanine.api.routes.instruments import no_revision
+from stanine.api.routes.results import pending
 from stanine.api.web.auth import Scope
 from stanine.api.web.deadlines import within
 from stanine.api.web.http import Answer, Request
 from stanine.api.web.languages import ACCEPT_LANGUAGE, language_headers, wanted_languages
-from stanine.api.web.problems import FULL, NotFound
+from stanine.api.web.problems import FULL, NOT_INDEXED, NotFound
 from stanine.api.web.queries import LANGUAGE_TAG, REVISION
 from stanine.api.web.routing import Content, Route
 from stanine.domain.instruments.instrument import Instrument
@@ -37,8 +39,11 @@ class _Languages(msgspec.Struct, frozen=True):
 class ScaleRoutes:
     """The routes of scales."""
 
-    def __init__(self, instruments: Instruments, documents: DocumentReader) -> None:
+    def __init__(
+        self, instruments: Instruments, documents: DocumentReader, reader: AttemptReader
+    ) -> None:
         self._instruments = instruments
+        self._reader = reader
         self._documents = documents
         #: The digest is part of the key: after a restore another document may have the same number.
         self._languages: OrderedDict[_Version, _Languages] = OrderedDict()
@@ -55,6 +60,22 @@ class ScaleRoutes:
                 if newest is None
                 else no_revision(name, revision, newest.revision)
             )
+        return await self._answer(request, stored, name)
+
+    async def of_result(self, request: Request) -> Answer:
+        """Return the scales and profiles of the revision that an attempt was scored by."""
+        found = await self._reader.find(request)
+        if found.result is None:
+            return pending(found)
+        is_scored = found.result.failure is None
+        revision = found.result.scoring_revision if is_scored else found.entry.revision
+        name = found.entry.name
+        stored = await within(self._instruments.read(name, revision, view=found.view.view))
+        if stored is None:
+            raise NotFound("Attempt", request.parameters["id"])
+        return await self._answer(request, stored, name)
+
+    async def _answer(self, request: Request, stored: StoredDocument, name: str) -> Answer:
         wanted = wanted_languages(request)
         version = (name, stored.revision, stored.form, stored.digest)
         languages = self._languages.get(version)
@@ -110,5 +131,22 @@ class ScaleRoutes:
                 headers=ACCEPT_LANGUAGE,
                 answers={200: Content({"application/json": ScalesBody})},
                 problems=(FULL,),
+            ),
+            Route(
+                method="GET",
+                path="/v1/attempts/{id}/result/scales",
+                handler=self.of_result,
+                name="readResultScales",
+                summary="Read titles, ranges and bands of the scales of an attempt's result, by an API key or the attempt's token",
+                tag="results",
+                scope=Scope.RESULTS_READ,
+                takes_token=True,
+                query=(LANGUAGE_TAG,),
+                headers=ACCEPT_LANGUAGE,
+                answers={
+                    200: Content({"application/json": ScalesBody}),
+                    202: Content({"application/json": Pending}, "It is not scored yet."),
+                },
+                problems=(FULL, NOT_INDEXED),
             ),
         )

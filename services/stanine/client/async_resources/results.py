@@ -8,6 +8,7 @@ from stanine.client.records import (
     AttemptResult,
     ResultExplanation,
     ResultHistoryInfo,
+    ScalesInfo,
     StatisticsInfo,
 )
 
@@ -39,6 +40,15 @@ class AsyncResultsResource(AsyncResource):
     async def explain(self, attempt: str) -> ResultExplanation | None:
         """Return how an attempt's scores were computed, step by step; None: it is not scored yet."""
         return await self._client.call(results.explanation(attempt))
+
+    async def scales(
+        self, attempt: str, *, token: str | None = None, language: str | None = None
+    ) -> ScalesInfo | None:
+        """Return what an attempt's scores can be and mean, by the revision that scored it; None: it is not scored yet.
+
+        `token`: the attempt's own. Texts in `language` as far as there are such.
+        """
+        return await self._client.call(results.scales(attempt, token, language))
 
     async def history(self, attempt: str) -> ResultHistoryInfo:
         """Return the results of an attempt that a re-scoring replaced, oldest first."""

@@ -6,6 +6,7 @@ from stanine.client.records import (
     Page,
     ResultExplanation,
     ResultHistoryInfo,
+    ScalesInfo,
     StatisticsInfo,
 )
 
@@ -16,6 +17,7 @@ _STATISTICS_SECONDS = 60.0
 
 _read_result = reader(AttemptResult)
 _read_explanation = reader(ResultExplanation)
+_read_scales = reader(ScalesInfo)
 _read_page = reader(Page[AttemptResult])
 
 
@@ -45,6 +47,22 @@ def explanation(attempt: str) -> ApiCall[ResultExplanation | None]:
         return None if reply.status == 202 else _read_explanation(reply)
 
     return call("GET", "/v1/attempts/{id}/result/explanation", decode, {"id": attempt})
+
+
+def scales(attempt: str, token: str | None, language: str | None) -> ApiCall[ScalesInfo | None]:
+    """Read what an attempt's scores can be and mean; None: it is not scored yet."""
+
+    def decode(reply: Reply) -> ScalesInfo | None:
+        return None if reply.status == 202 else _read_scales(reply)
+
+    return call(
+        "GET",
+        "/v1/attempts/{id}/result/scales",
+        decode,
+        {"id": attempt},
+        query=query(language=language),
+        token=token,
+    )
 
 
 def history(attempt: str) -> ApiCall[ResultHistoryInfo]:

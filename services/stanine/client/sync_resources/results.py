@@ -7,6 +7,7 @@ from stanine.client.records import (
     AttemptResult,
     ResultExplanation,
     ResultHistoryInfo,
+    ScalesInfo,
     StatisticsInfo,
 )
 from stanine.client.sync_resources.base import Listing, SyncResource
@@ -38,6 +39,15 @@ class ResultsResource(SyncResource):
         Without the scope attempts:read it has no answers and attributes, without instruments:read no formulas.
         """
         return self._client.call(results.explanation(attempt))
+
+    def scales(
+        self, attempt: str, *, token: str | None = None, language: str | None = None
+    ) -> ScalesInfo | None:
+        """Return what an attempt's scores can be and mean, by the revision that scored it; None: it is not scored yet.
+
+        `token`: the attempt's own. Texts in `language` as far as there are such.
+        """
+        return self._client.call(results.scales(attempt, token, language))
 
     def history(self, attempt: str) -> ResultHistoryInfo:
         """Return the results of an attempt that a re-scoring replaced, oldest first."""
