@@ -22,6 +22,13 @@ from stanine.broker.state import QueueState
 from stanine.broker.streams import StreamsBroker
 
 __all__ = [
-    "BatchRefused", "BrokerSettingsInvalid", "DedupeRefused", "QueueDraining", "QueueManaged", "QueueState", "RequestConflict",
-    "StreamsBroker", "StreamsBrokerError",
-]  # fmt: skip
+    "BatchRefused",
+    "BrokerSettingsInvalid",
+    "DedupeRefused",
+    "QueueDraining",
+    "QueueManaged",
+    "QueueState",
+    "RequestConflict",
+    "StreamsBroker",
+    "StreamsBrokerError",
+]

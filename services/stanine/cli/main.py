@@ -11,10 +11,36 @@ from stanine.cli.exits import FAILED, INTERRUPTED, CliError
 
 #: The commands in the order of the help. Function (or group) and module have the same name.
 COMMANDS = (
-    "init", "demo", "up", "preview", "publish", "validate", "import", "instruments", "invitations", "submit",
-    "result", "results", "answers", "statistics", "rescore", "explain", "erase", "queues", "config", "keys", "tokens",
-    "audit", "status", "score", "reliability", "norms", "check", "backup", "restore",
-)  # fmt: skip
+    "init",
+    "demo",
+    "up",
+    "preview",
+    "publish",
+    "validate",
+    "import",
+    "instruments",
+    "invitations",
+    "submit",
+    "result",
+    "results",
+    "answers",
+    "statistics",
+    "rescore",
+    "explain",
+    "erase",
+    "queues",
+    "config",
+    "keys",
+    "tokens",
+    "audit",
+    "status",
+    "score",
+    "reliability",
+    "norms",
+    "check",
+    "backup",
+    "restore",
+)
 #: Commands that start processes on this machine. They need the extra `local`, all others `cli`.
 LOCAL = frozenset({"backup", "demo", "preview", "restore", "up"})
 

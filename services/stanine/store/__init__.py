@@ -14,9 +14,27 @@ from stanine.store.keys import INVITATION_BYTES
 
 #: Source files of the function library in load order; `managing` belongs to stanine.broker.connection.
 _PARTS = (
-    "prelude", "views", "buckets", "participants", "tombstones", "attempts", "results", "lists", "attempt_lists",
-    "sweep", "secrets", "invitations", "sessions", "erasure", "rescoring", "logins", "changes", "processes", "ownership", "instruments",
-)  # fmt: skip
+    "prelude",
+    "views",
+    "buckets",
+    "participants",
+    "tombstones",
+    "attempts",
+    "results",
+    "lists",
+    "attempt_lists",
+    "sweep",
+    "secrets",
+    "invitations",
+    "sessions",
+    "erasure",
+    "rescoring",
+    "logins",
+    "changes",
+    "processes",
+    "ownership",
+    "instruments",
+)
 #: Values of the @NAME@ placeholders in the Lua source: each constant is defined once, in Python.
 _CONSTANTS = {
     **{

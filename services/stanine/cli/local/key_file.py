@@ -20,9 +20,17 @@ from stanine.domain.instruments.document import read_json, read_yaml
 
 #: All scopes.
 SCOPES = (
-    "instruments:read", "instruments:write", "attempts:write", "attempts:read", "results:read",
-    "sessions:write", "invitations:write", "erase", "operate", "operate:read",
-)  # fmt: skip
+    "instruments:read",
+    "instruments:write",
+    "attempts:write",
+    "attempts:read",
+    "results:read",
+    "sessions:write",
+    "invitations:write",
+    "erase",
+    "operate",
+    "operate:read",
+)
 #: The name of the key that each `stanine up` generates.
 DEVELOPMENT = "development"
 #: Random bytes in a key.
