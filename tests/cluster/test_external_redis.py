@@ -123,6 +123,17 @@ class External:
         login = ("--no-auth-warning", "--user", "owner", "--pass", self.owner)
         return self.place.ask("redis", self.client, "-s", "/data/admin.sock", *login, *words)
 
+    def passwords_of_the_api(self) -> set[str]:
+        """Return the passwords in the files that the API's pods have at present."""
+        script = "import os; print(open(os.environ['STANINE_REDIS_PASSWORD_FILE']).read())"
+        pods = self.release.get("pods", "-l", "app.kubernetes.io/component=api")["items"]
+        return {
+            self.release.kubectl(
+                "exec", pod["metadata"]["name"], "-c", "api", "--", "python", "-c", script
+            ).strip()
+            for pod in pods
+        }
+
     def users(self) -> set[str]:
         """Return the users of the open connections."""
         return {
