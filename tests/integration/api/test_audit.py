@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import redis as redis_py
 from tests.conftest import Server
-from tests.integration.api.filling import NAME, day, invite
+from tests.integration.api.filling import NAME, day, invite, open_session
 from tests.integration.api.serving import ADMIN, Serving, only, problem, write_keys
 
 from stanine.store.changes import MAX_CHANGES
@@ -74,6 +74,18 @@ def test_reads_answers_and_strangers_are_not_listed(api: Serving) -> None:
     api.http("a stranger").put(f"/v1/instruments/{NAME}", json=day())
     api.http(only("results:read")).put(f"/v1/instruments/{NAME}", json=day())
     assert changes(api, last=1000) == before
+
+
+def test_an_extended_time_limit_is_listed_without_the_session(api: Serving) -> None:
+    person, key = open_session(api, timeLimitSeconds=100), only("sessions:write")
+    entry = {"by": key, "action": "extendSession", "resource": "/v1/sessions/{id}:extend"}
+    for seconds, count in ((150, 1), (150, 0)):
+        extend = {"timeLimitSeconds": seconds}
+        assert api.http(key).post(f"/v1/sessions/{person.id}:extend", json=extend).is_success
+        assert last(api) == entry | {"status": 200, "count": count}
+    unlimited = open_session(api)
+    api.http(key).post(f"/v1/sessions/{unlimited.id}:extend", json={"timeLimitSeconds": 150})
+    assert last(api) == entry | {"status": 409}
 
 
 def test_no_person_and_no_attempt_is_named(api: Serving) -> None:

@@ -42,7 +42,7 @@ class ChangeBody(_Body, frozen=True):
     by: str
     #: The operation, as in the description of the API.
     action: str
-    #: The address; `{id}` stands in place of an attempt or a participant.
+    #: The address; `{id}` replaces the id of an attempt, a session or a participant.
     resource: str
     #: Of the answer; absent while the request is served, or after it was interrupted: its effect is unknown.
     status: int | UnsetType = UNSET

@@ -64,7 +64,7 @@ class AccessRoutes:
                 path="/v1/audit",
                 handler=self.changes,
                 name="listChanges",
-                summary="List the latest changes by API keys, in order: instruments, invitations, erasure, operation, logins",
+                summary="List the latest changes by API keys, in order: instruments, invitations, time limits, erasure, operation, logins",
                 tag="access",
                 scope=Scope.OPERATE_READ,
                 query=(LIMIT, AFTER_CURSOR, LAST),

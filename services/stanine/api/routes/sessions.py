@@ -174,6 +174,7 @@ class SessionRoutes:
         if not request.caller.sees((await self._desk.entry(session)).name):
             raise NotFound("Session", request.parameters["id"])
         deadline = await self._desk.extend(session, 1000 * order.time_limit_seconds)
+        request.changed_count = int(deadline != session.deadline)
         return json_answer(ExtendedSession(session.id.hex(), iso(deadline)))
 
     def _id(self, request: Request) -> bytes:
@@ -364,6 +365,7 @@ class SessionRoutes:
                 handler=self.extend,
                 name="extendSession",
                 hot=True,
+                always_recorded=True,
                 summary="Extend the time limit of an open session, in seconds from its opening",
                 tag="sessions",
                 scope=Scope.SESSIONS_WRITE,

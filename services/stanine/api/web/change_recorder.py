@@ -1,7 +1,8 @@
 """Records the changes that callers make in the list of changes. Called by `dispatch`.
 
 A change is recorded before it is made; if it cannot be recorded, it is not made. Requests that are refused before
-their handler is called (unknown key, missing scope) change nothing and are not recorded.
+their handler is called (unknown key, missing scope) change nothing and are not recorded. The sweeps (deadlines,
+retention) act for no key: they are counted and logged, and would displace the changes of keys from the bounded list.
 """
 
 import os
@@ -78,7 +79,7 @@ class ChangeRecorder:
 def is_recorded(route: Route) -> bool:
     """Return whether the requests of a route are recorded as changes."""
     return route.method != "GET" and (
-        route.scope in _RECORDED or route.takes_key or route.takes_login
+        route.scope in _RECORDED or route.takes_key or route.takes_login or route.always_recorded
     )
 
 

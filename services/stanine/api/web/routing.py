@@ -57,6 +57,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     body: Content | None = None
     answers: Mapping[int, Content]
     problems: tuple[Kind, ...] = ()
+    #: Whether its changes are recorded although those of its scope are not.
+    always_recorded: bool = False
     #: Whether it is matched before all others: Starlette tries the paths in order.
     hot: bool = False
 
