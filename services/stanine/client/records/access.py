@@ -36,7 +36,7 @@ class ChangeInfo(ClientRecord, frozen=True):
     #: The name of the API key, and the operation.
     by: str
     action: str
-    #: The address; `{id}` stands in place of an attempt or a participant.
+    #: The address; `{id}` replaces the id of an attempt, a session or a participant.
     resource: str
     #: Of the answer; None while the request is served, or after it was interrupted: its effect is unknown.
     status: int | None = None
