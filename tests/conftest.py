@@ -49,6 +49,15 @@ def need(part: str, *, found: bool) -> None:
         pytest.skip(skips.reason(part))
 
 
+def pytest_configure() -> None:
+    """Handle SIGINT again where a shell ignores it for programs in the background.
+
+    Programs that tests start inherit an ignored signal, and Ctrl-C would not stop them.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Close a run with a line for each reason for which tests were skipped: how many, and what to install."""
     skipped = terminalreporter.stats.get("skipped", [])

@@ -168,6 +168,7 @@ def test_the_form_has_all_data_for_pages_and_none_of_the_scoring(api: Serving) -
         "options": [],
     }
     assert [section["id"] for section in form["sections"]] == ["self", "tasks"]
-    assert not {"scales", "normGroups", "profiles", "key", "missing"} & set(
+    assert by_id["A1"]["options"][3] == {"value": "na", "missing": True}, "conditions depend on it"
+    assert not {"scales", "normGroups", "profiles", "key"} & set(
         json.dumps(form).replace('"', " ").split()
     )

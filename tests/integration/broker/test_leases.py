@@ -78,6 +78,7 @@ def test_a_clock_set_back_keeps_leases_of_live_consumers(
         broker.declare_queue("default")
         run_worker(broker)
     wait_until(lambda: brokers[0].stats("default").consumers == 2)
+    wait_until(lambda: all(broker._leases for broker in brokers))
     leases, hour = brokers[0]._queue("default").keys.leases, 3_600_000
     names = [broker._leases[0] for broker in brokers]
     for name, ends in brokers[0].client.zrange(leases, 0, -1, withscores=True):

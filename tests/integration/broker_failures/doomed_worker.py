@@ -21,8 +21,10 @@ from stanine.broker.reader import Reader
 
 #: Seconds after its first message at which the worker stops, so that releasing and leaving are steps, too.
 WORK_SECONDS = 0.35
-#: Seconds that it waits for a first message, on a busy machine.
-BEGINS_WITHIN = 5
+#: Steps of its work, all of which it reaches before it stops.
+STEPS = {"beat", "start", "ack", "retry", "reject", "promote"}
+#: Seconds that it waits for a first message and for all steps, on a busy machine.
+BEGINS_WITHIN = 20
 #: Messages enqueued one by one by a producer, in each way.
 PRODUCED = 5
 
@@ -38,8 +40,8 @@ def arm(doom: Doom) -> None:
     )
 
 
-def work(broker: StreamsBroker, ledger: Ledger) -> None:
-    workload.declare(broker, ledger)
+def work(broker: StreamsBroker, ledger: Ledger, doom: Doom) -> None:
+    workload.declare(broker, ledger, workload.LAST_SECONDS)
     worker = workload.start_worker(broker)
     deadline = time.monotonic() + BEGINS_WITHIN
     while time.monotonic() < deadline and all(
@@ -47,6 +49,8 @@ def work(broker: StreamsBroker, ledger: Ledger) -> None:
     ):
         time.sleep(0.01)
     time.sleep(WORK_SECONDS)
+    while time.monotonic() < deadline and not set(doom.calls) >= STEPS:
+        time.sleep(0.01)
     worker.stop(5000)
 
 
@@ -74,7 +78,7 @@ def main(role: str, url: str, namespace: str, directory: str, step: str) -> None
     ledger = Ledger(Path(directory))
     broker = StreamsBroker(url, namespace=namespace, lease_seconds=workload.LEASE_MS / 1000)
     if role == "worker":
-        work(broker, ledger)
+        work(broker, ledger, doom)
     else:
         produce(broker, ledger)
     broker.close()

@@ -80,7 +80,7 @@ def kill_a_worker(url: str, tmp_path: Path, step: Step | None) -> tuple[Step | N
     broker = prepare(url, f"kill-{directory.name}", ledger)
     died = run_process("worker", url, f"kill-{directory.name}", directory, step) == -signal.SIGKILL
     worker = workload.start_worker(broker)
-    workload.await_rest(broker, 15)
+    workload.await_rest(broker, 60)
     worker.stop(5000)
     workload.assert_at_rest(broker)
     broker.close()
@@ -103,7 +103,7 @@ def kill_a_producer(
     broker = StreamsBroker(url, namespace=namespace)
     workload.declare(broker, ledger)
     worker = workload.start_worker(broker)
-    workload.await_rest(broker, 15)
+    workload.await_rest(broker, 60)
     worker.stop(5000)
     broker.close()
     ledger.close()

@@ -23,6 +23,8 @@ ID_BYTES = 8
 LEASE_MS = 500
 #: Seconds that a slow message takes, so that some are unfinished when a worker stops.
 SLOW_SECONDS = 0.02
+#: Seconds that each of LAST takes in a process that stops early, however busy the machine is.
+LAST_SECONDS = 1.0
 QUEUES = ("plain", "batches", "slow")
 
 PLAIN = [f"plain-{n}" for n in range(12)]
@@ -31,6 +33,8 @@ DEAD = [f"dead-{n}" for n in range(2)]
 DELAYED = [f"delayed-{n}" for n in range(4)]
 BATCHED = [f"batch{n:03}" for n in range(120)]
 SLOW = [f"slow-{n}" for n in range(40)]
+#: The last slow messages; more than the worker's threads, so that it has to release some when it stops.
+LAST = SLOW[-8:]
 #: Kills the process that starts it; 8 bytes, like a key in a batch.
 POISON = "poisoned"
 EXPECTED = {*PLAIN, *FAILING, *DELAYED, *BATCHED, *SLOW}
@@ -56,8 +60,8 @@ def split_ids(ids: bytes) -> list[str]:
     return [ids[at : at + ID_BYTES].decode() for at in range(0, len(ids), ID_BYTES)]
 
 
-def declare(broker: StreamsBroker, ledger: Ledger) -> Any:
-    """Declare the actors; return them by name."""
+def declare(broker: StreamsBroker, ledger: Ledger, last_seconds: float = SLOW_SECONDS) -> Any:
+    """Declare the actors; return them by name. Each of LAST takes `last_seconds`."""
     broker.add_middleware(NoteSettled(ledger))
 
     @dramatiq.actor(broker=broker, queue_name="plain", min_backoff=20, max_backoff=40)
@@ -86,7 +90,7 @@ def declare(broker: StreamsBroker, ledger: Ledger) -> Any:
         ledger.note(BEGUN, [key])
         if key == POISON:
             os.kill(os.getpid(), signal.SIGKILL)
-        time.sleep(SLOW_SECONDS)
+        time.sleep(last_seconds if key in LAST else SLOW_SECONDS)
         ledger.note(DONE, [key])
 
     actors: Any = {"plain": plain, "die": die, "batch": batch, "slow": slow}

@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,18 @@ def is_ready(up: Up) -> bool:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False
+
+
+def running(up: Up, program: str) -> int:
+    """Return the id of the process that runs a program; wait until it has started again."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for pid in up.family():
+            with suppress(OSError):  # it has ended
+                if program in Path(f"/proc/{pid}/cmdline").read_text():
+                    return pid
+        time.sleep(0.05)
+    pytest.fail(f"{program} does not run")
 
 
 def test_signals_stop_all_processes(tmp_path: Path) -> None:
@@ -338,16 +351,12 @@ def test_a_submission_survives_restarts_of_api_and_valkey(
             ("valkey-server", rows // 3),
             ("stanine.api", rows // 2),
         ):
-            assert wait_for(lambda when=when: arrived() >= when)  # type: ignore[misc]
-            killed = [
-                pid for pid in up.family() if victim in Path(f"/proc/{pid}/cmdline").read_text()
-            ]
-            assert killed
-            os.kill(killed[0], signal.SIGKILL)
+            assert wait_for(lambda when=when: arrived() >= when, 120)  # type: ignore[misc]
+            os.kill(running(up, victim), signal.SIGKILL)
             assert submitting.poll() is None
-            wait_for(lambda: is_ready(up))
-            assert wait_for(lambda: arrived() >= 0)
-        out, err = submitting.communicate(timeout=90)
+            assert wait_for(lambda: is_ready(up), 60)
+            assert wait_for(lambda: arrived() >= 0, 60)
+        out, err = submitting.communicate(timeout=300)
         assert (submitting.returncode, json.loads(out)["taken"]) == (0, rows), err
         assert arrived() == rows
         client.close()
