@@ -176,7 +176,7 @@ class Api:
         )
         scorings = ResultPresenter(instruments)
         bulk = BulkIntake(checker, intake, self._index, tokens, metrics, tracer, live, keyring)
-        inviting = InvitationDesk(invitations, checker, codes, live)
+        inviting = InvitationDesk(invitations, checker, codes, live, settings.public_url)
         desk = SessionDesk(
             sessions, inviting, self._index, intake, live, tracer=tracer, metrics=metrics
         )

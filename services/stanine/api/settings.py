@@ -21,6 +21,8 @@ class ApiSettings(msgspec.Struct, frozen=True):
     redis_url: str
     keys_file: Path
     namespace: str = DEFAULT_NAMESPACE
+    #: Where the participants' pages are while the setting `publicUrl` is empty; "": links have no address then.
+    public_url: str = ""
 
 
 def read_settings(variables: Mapping[str, str]) -> ApiSettings:
@@ -33,4 +35,11 @@ def read_settings(variables: Mapping[str, str]) -> ApiSettings:
         raise InvalidEnvironmentError(
             "STANINE_KEYS_FILE is not set; set it to the file of keys, for example to /etc/stanine/keys.yaml"
         )
-    return ApiSettings(environment.redis_url, Path(environment.keys_file), environment.namespace)
+    public_url = variables.get("STANINE_PUBLIC_URL", "")
+    if public_url and not public_url.startswith(("http://", "https://")):
+        raise InvalidEnvironmentError(
+            "STANINE_PUBLIC_URL must begin with https:// or http://: it is the address of the participants' pages"
+        )
+    return ApiSettings(
+        environment.redis_url, Path(environment.keys_file), environment.namespace, public_url
+    )

@@ -9,7 +9,7 @@ GOOD = {"STANINE_REDIS_URL": "redis://h", "STANINE_KEYS_FILE": "/k"}
 
 
 def test_settings_come_from_the_environment() -> None:
-    assert read_settings(GOOD) == ApiSettings("redis://h", Path("/k"), "stanine")
+    assert read_settings(GOOD) == ApiSettings("redis://h", Path("/k"), "stanine", "")
     assert read_settings(GOOD | {"STANINE_NAMESPACE": "other"}).namespace == "other"
 
 
@@ -17,6 +17,12 @@ def test_settings_come_from_the_environment() -> None:
 def test_a_missing_variable_is_reported_with_an_example(missing: str) -> None:
     with pytest.raises(InvalidEnvironmentError, match=f"{missing} is not set"):
         read_settings({name: value for name, value in GOOD.items() if name != missing})
+
+
+def test_the_address_of_the_pages_is_optional_and_complete() -> None:
+    assert read_settings(GOOD | {"STANINE_PUBLIC_URL": "http://h:1"}).public_url == "http://h:1"
+    with pytest.raises(InvalidEnvironmentError, match="STANINE_PUBLIC_URL must begin with"):
+        read_settings(GOOD | {"STANINE_PUBLIC_URL": "h:1"})
 
 
 @pytest.mark.parametrize("address", ["localhost:6379", "http://h", "redis:/h"])

@@ -42,11 +42,14 @@ class InvitationDesk:
         checker: Checker,
         codes: InvitationCodes,
         live: CurrentSettings,
+        public_url: str,
     ) -> None:
+        """`public_url`: address of the pages while the setting `publicUrl` is empty."""
         self._invitations = invitations
         self._checker = checker
         self._codes = codes
         self._live = live
+        self._public_url = public_url
         self.reader = BodyReader(InvitationOrder, INVALID_REQUEST)
         self._forms: dict[tuple[int, int], SessionForm] = {}
 
@@ -204,8 +207,8 @@ class InvitationDesk:
         return self._codes.of(invitation_id)
 
     def url(self, invitation_id: bytes) -> str | None:
-        """Return the link of an invitation; None without the setting `publicUrl`."""
-        base = self._live.now.public_url.rstrip("/")
+        """Return the link of an invitation; None if the address of the pages is unknown."""
+        base = (self._live.now.public_url or self._public_url).rstrip("/")
         return f"{base}/s/{self.code(invitation_id)}" if base else None
 
 

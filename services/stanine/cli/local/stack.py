@@ -121,6 +121,7 @@ class Stack:
             "STANINE_REDIS_URL": self.redis_url,
             "STANINE_NAMESPACE": self.namespace,
             "STANINE_KEYS_FILE": keys,
+            "STANINE_PUBLIC_URL": self._environment.get("STANINE_PUBLIC_URL") or self.url,
             "PYTHONUNBUFFERED": "1",
         }
         environment.pop("STANINE_KEY", None)
