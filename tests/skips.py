@@ -9,6 +9,7 @@ REMEDIES: Mapping[str, str] = {
     "bench-peers": "pip install --require-hashes -r requirements-bench.txt",
     "busybox": "apt-get install busybox",
     "chromium": "apt-get install chromium, or brew install chromium",
+    "pdftoppm": "apt-get install poppler-utils, or brew install poppler",
     "client-generators": "run tests/integration/api/clients/install.sh (needs npm)",
     "cluster": "set KUBECONFIG to a cluster (kind create cluster --config tests/cluster/kind.yaml) and put kubectl and helm on the PATH",
     "curl": "apt-get install curl, or brew install curl",

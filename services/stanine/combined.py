@@ -12,6 +12,7 @@ from stanine.api.main import Asgi
 from stanine.api.main import main as run_api
 from stanine.client import AsyncStanine
 from stanine.pages.app import make_pages
+from stanine.pages.result.sources import ApiResults
 from stanine.pages.settings import PagesSettings
 from stanine.pages.survey.sources import ApiSessions
 
@@ -24,7 +25,9 @@ def surround(api: Asgi) -> Asgi:
     # The address is never resolved: the transport calls the application.
     connection = httpx.AsyncClient(transport=httpx.ASGITransport(api))
     client = AsyncStanine("http://localhost", http_client=connection)
-    pages = make_pages(PagesSettings(), ApiSessions(client), connection.aclose)
+    pages = make_pages(
+        PagesSettings(), ApiSessions(client), connection.aclose, results=ApiResults(client)
+    )
 
     async def serve(scope: dict[str, Any], receive: Any, send: Any) -> None:
         is_page = scope["type"] == "http" and scope["path"].split("/", 2)[1] in _SEGMENTS

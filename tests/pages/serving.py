@@ -1,5 +1,6 @@
 """The pages as served: the real application before the real API, each on a port, in threads of the test."""
 
+import re
 import secrets
 import threading
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,7 @@ from tests.integration.api.serving import Serving, write_keys
 
 from stanine.pages.app import make_pages
 from stanine.pages.main import make_client
+from stanine.pages.result.sources import ApiResults
 from stanine.pages.serving import listen
 from stanine.pages.settings import Organisation, PagesSettings
 from stanine.pages.survey.sources import ApiSessions
@@ -22,7 +24,7 @@ class ServedPages:
 
     def __init__(self, api_url: str, settings: PagesSettings, port: int = 0) -> None:
         client = make_client(api_url)
-        app = make_pages(settings, ApiSessions(client), client.close)
+        app = make_pages(settings, ApiSessions(client), client.close, results=ApiResults(client))
         listener = listen("127.0.0.1", port)
         self.port = listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}{settings.base_path}"
@@ -63,7 +65,11 @@ class Survey:
 
     def session(self, page: Any) -> dict[str, Any]:
         """Return the session whose page a browser shows, as the API has it."""
-        name = page.url.split("/s/")[1].split("/")[0]
+        return self.session_at(page, page.url)
+
+    def session_at(self, page: Any, address: str) -> dict[str, Any]:
+        """Return the session of an address of the survey or the result."""
+        name = re.split("/[sr]/", address)[1].split("/")[0]
         cookies = {one["name"]: one["value"] for one in page.context.cookies()}
         found = self.api.http(cookies[f"s_{name}"]).get(f"/v1/sessions/{name}")
         assert found.is_success, found.text

@@ -151,8 +151,8 @@ def test_a_page_is_accessible_and_keeps_its_bounds(
     assert at.complaints == []
     assert {url.split("/", 3)[2] for url in at.requests} == {f"127.0.0.1:{survey.pages.port}"}
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert _small_texts(page) == []
-    assert _small_targets(page) == []
+    assert small_texts(page) == []
+    assert small_targets(page) == []
     root = page.locator("html")
     language = root.get_attribute("lang")
     assert root.get_attribute("dir") == ("rtl" if language == "ar" else "ltr")
@@ -222,7 +222,7 @@ def test_a_page_works_below_a_base_path(browser: Any, valkey: Any, tmp_path: Any
         look.context.close()
 
 
-def _small_texts(page: Any) -> list[Any]:
+def small_texts(page: Any) -> list[Any]:
     found: list[Any] = page.evaluate(
         """() => [...document.querySelectorAll('main *, header *, footer *')]
             .filter((one) => [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim()))
@@ -232,7 +232,7 @@ def _small_texts(page: Any) -> list[Any]:
     return found
 
 
-def _small_targets(page: Any) -> list[Any]:
+def small_targets(page: Any) -> list[Any]:
     found: list[Any] = page.evaluate(
         """() => [...document.querySelectorAll('a, button, input:not([type=hidden]), textarea')]
             .map((one) => one.closest('.options label') ?? one)

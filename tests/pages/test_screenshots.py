@@ -18,6 +18,11 @@ PICTURES = [
 ]
 
 
+def folder_of_pictures(temporary: Path) -> Path:
+    """Return where pictures are written: into the documentation if that is asked for."""
+    return IMAGES if os.environ.get("STANINE_WRITE_SCREENSHOTS") else temporary
+
+
 @pytest.mark.parametrize(("name", "width", "scheme"), PICTURES, ids=str)
 def test_the_documentation_has_a_picture_of_the_survey(
     browser: Any, survey: Survey, tmp_path: Path, name: str, width: int, scheme: str
@@ -38,7 +43,7 @@ def test_the_documentation_has_a_picture_of_the_survey(
         page.locator("fieldset.item").nth(place).locator("input[type=radio]").nth(3 + place).check()
     page.get_by_role("status").get_by_text("Saved").wait_for()
     page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
-    folder = IMAGES if os.environ.get("STANINE_WRITE_SCREENSHOTS") else tmp_path
+    folder = folder_of_pictures(tmp_path)
     page.screenshot(path=folder / f"{name}.png")
     context.close()
     assert (folder / f"{name}.png").stat().st_size > 10_000

@@ -42,6 +42,12 @@ def redirect(address: str) -> Response:
     return RedirectResponse(address, 303, headers=_HEADERS)
 
 
+def download(text: str, name: str) -> Response:
+    """Return a CSV file that browsers save. `name`: ASCII without quotes."""
+    headers = {**_HEADERS, "content-disposition": f'attachment; filename="{name}"'}
+    return Response(text, headers=headers, media_type="text/csv; charset=utf-8")
+
+
 @dataclass(frozen=True)
 class Message:
     """A page that says something and has no form."""

@@ -19,6 +19,8 @@ from stanine.pages.assets import Assets
 from stanine.pages.cookies import read_token
 from stanine.pages.languages import interface_language
 from stanine.pages.rendering import Renderer
+from stanine.pages.result.routes import ResultRoutes
+from stanine.pages.result.sources import ResultSource
 from stanine.pages.secure_transport import Transport, is_of_this_site, transport_of
 from stanine.pages.settings import PagesSettings
 from stanine.pages.survey import refusals
@@ -62,9 +64,16 @@ VisitHandler = Callable[[Request, Visit], Awaitable[Response]]
 
 
 def make_pages(
-    settings: PagesSettings, source: SessionSource, close: Callable[[], Awaitable[None]]
+    settings: PagesSettings,
+    source: SessionSource,
+    close: Callable[[], Awaitable[None]],
+    *,
+    results: ResultSource | None = None,
 ) -> ASGIApp:
-    """Return the application of the survey. `close` is awaited when it stops."""
+    """Return the application of the survey and, with `results`, of the result.
+
+    `close` is awaited when it stops.
+    """
     register_url_convertor("code", _CodeConvertor())
     register_url_convertor("session", _SessionConvertor())
     assets = Assets()
@@ -93,6 +102,14 @@ def make_pages(
         Route(f"{session}/{{page:int}}", gate.visited(pages.show), methods=["GET"]),
         Route(f"{session}/{{page:int}}", gate.visited(pages.save), methods=["POST"]),
     ]
+    if results is not None:
+        result = ResultRoutes(visits, results)
+        shown = "/r/{session:session}"
+        routes += [
+            Route("/r/{code:code}", gate.checked(result.by_code), methods=["GET"]),
+            Route(shown, gate.visited(result.show, closed=True), methods=["GET"]),
+            Route(f"{shown}/figures.csv", gate.visited(result.file, closed=True), methods=["GET"]),
+        ]
     probes = [Route(path, _healthy, methods=["GET"]) for path in ("/healthz", "/readyz")]
 
     @asynccontextmanager

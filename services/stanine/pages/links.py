@@ -43,6 +43,10 @@ class Links:
         """Return the address of the result of a session."""
         return f"{self.base}/r/{session}"
 
+    def result_file(self, session: str) -> str:
+        """Return the address of the figures of a result as CSV."""
+        return f"{self.base}/r/{session}/figures.csv"
+
     def asset(self, digest: str, name: str) -> str:
         """Return the address of a static file."""
         return f"{self.base}/assets/{digest}/{name}"

@@ -13,6 +13,7 @@ from stanine.client import AsyncStanine, RetryPolicy
 from stanine.pages.app import make_pages
 from stanine.pages.links import read_base_path
 from stanine.pages.measuring import measured
+from stanine.pages.result.sources import ApiResults
 from stanine.pages.serving import listen, serve
 from stanine.pages.settings import (
     Organisation,
@@ -50,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 2
     app = measured(
-        make_pages(settings, ApiSessions(client), client.close), PagesMetrics(make_registry())
+        make_pages(settings, ApiSessions(client), client.close, results=ApiResults(client)),
+        PagesMetrics(make_registry()),
     )
     port = listener.getsockname()[1]
     serve(app, listener, lambda: log.info("pages.ready", host=options.host, port=port))

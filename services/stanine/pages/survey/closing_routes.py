@@ -67,6 +67,7 @@ class ClosingRoutes:
                         "Your result is shown after its release: open the link of your invitation again then."
                     )
                 )
+                link, text = links.result(visit.id), _("Show my result")
             else:
                 paragraphs.append(_("You can close this page."))
         html = self._visits.renderer.render(

@@ -1,0 +1,1 @@
+"""The result of a participant: profile, figures, texts, print and CSV."""

@@ -1,0 +1,102 @@
+"""Sentences about scores in the language of the interface. Used by the routes of the result and the group report."""
+
+from collections.abc import Iterable
+
+from babel.numbers import format_decimal
+
+from stanine.pages.languages import catalog, locale
+from stanine.pages.result.figures import ScaleFigures
+
+#: Digits after the point that are shown, by unit. Files have all.
+_PATTERNS = {"T": "0.0", "Percentile": "0", "Sten": "0", "Stanine": "0"}
+
+
+class ScoreWording:
+    """The sentences in one language."""
+
+    def __init__(self, language: str) -> None:
+        texts = catalog(language)
+        self._locale = locale(language)
+        self.gettext = texts.gettext
+        self.ngettext = texts.ngettext
+
+    def number(self, x: float | None, unit: str = "") -> str:
+        """Return a score, rounded to be read; a dash for none."""
+        if x is None:
+            return "\N{EN DASH}"
+        return format_decimal(x, _PATTERNS.get(unit, "0.##"), self._locale)
+
+    def unit(self, unit: str) -> str:
+        """Return the name of a unit of scores."""
+        _ = self.gettext
+        return {
+            "Raw": _("Raw score"),
+            "Z": _("z score"),
+            "T": _("T score"),
+            "Sten": _("Sten"),
+            "Stanine": _("Stanine"),
+            "Percentile": _("Percentile"),
+        }.get(unit, _("Score"))
+
+    def interval(self, figures: ScaleFigures) -> str | None:
+        """Return the interval of a score; None: it has none."""
+        if figures.low is None or figures.high is None:
+            return None
+        # An isolate keeps the order of the two numbers in a text from right to left.
+        low, high = (self.number(x, figures.unit) for x in (figures.low, figures.high))
+        return f"\u2066{low} \N{EN DASH} {high}\u2069"
+
+    def answered(self, figures: ScaleFigures) -> str:
+        """Return how many questions of a scale were answered."""
+        return self.gettext("%(valid)s of %(items)s") % {
+            "valid": self.number(figures.valid),
+            "items": self.number(figures.items),
+        }
+
+    def no_score(self, figures: ScaleFigures) -> str:
+        """Return why a scale has no score."""
+        if figures.status in {"TooFewAnswers", "MissingValue"}:
+            return self.gettext("No score: too few questions were answered.")
+        if figures.status != "Scored":
+            return self.gettext("No score: it cannot be computed from these answers.")
+        return self.gettext("No score: there are no figures to compare with.")
+
+    def how_to_read(self, scales: Iterable[ScaleFigures]) -> list[str]:
+        """Return sentences that explain what a result shows."""
+        _, shown = self.gettext, list(scales)
+        units = {one.unit for one in shown if one.norm is not None}
+        said = [_("The dot marks your score on the line of possible scores.")]
+        if any(one.low is not None for one in shown):
+            said.append(
+                _(
+                    "The bar around it is the confidence interval: no questionnaire measures exactly, and your score"
+                    " probably lies within the bar."
+                )
+            )
+        if units:
+            said.append(
+                _(
+                    "A score is compared with the norm group that the table names. About two of three people of the"
+                    " norm group are in the shaded area."
+                )
+            )
+        explained = {
+            "T": _("T scores of the norm group have the mean 50 and the standard deviation 10."),
+            "Z": _("z scores of the norm group have the mean 0 and the standard deviation 1."),
+            "Sten": _("Stens go from 1 to 10; the mean of the norm group is 5.5."),
+            "Stanine": _("Stanines go from 1 to 9; the mean of the norm group is 5."),
+        }
+        said += [text for unit, text in explained.items() if unit in units]
+        if any(one.percentile is not None for one in shown):
+            said.append(
+                _(
+                    "A percentile is the share of the norm group, in percent, that has at most your score."
+                )
+            )
+        said.append(
+            _(
+                "The table says how many questions of each scale you answered. A scale with too few answers has no"
+                " score. A result describes your answers; it is no diagnosis."
+            )
+        )
+        return said

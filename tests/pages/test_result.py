@@ -1,0 +1,168 @@
+"""A participant's result in a browser: figures, languages, print, file, and what is shown before there is one."""
+
+import csv
+import io
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.conftest import need
+from tests.pages.results import show_result, submit
+from tests.pages.serving import Survey
+from tests.pages.test_checks import axe, small_targets, small_texts
+from tests.pages.traits import traits
+
+
+@pytest.fixture(scope="module")
+def name(survey: Survey) -> str:
+    return survey.publish(traits())
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    context = browser.new_context(java_script_enabled=False)
+    yield context.new_page()
+    context.close()
+
+
+@pytest.mark.parametrize(
+    ("width", "scheme", "language"),
+    [(320, "light", "en"), (390, "dark", "ar"), (1280, "light", "de"), (1280, "dark", "en")],
+)
+def test_a_result_is_accessible_and_keeps_its_bounds(
+    browser: Any, survey: Survey, name: str, width: int, scheme: str, language: str
+) -> None:
+    context = browser.new_context(
+        viewport={"width": width, "height": 800}, color_scheme=scheme, locale=language
+    )
+    page = context.new_page()
+    requests: list[str] = []
+    complaints: list[str] = []
+    page.on("request", lambda one: requests.append(one.url))
+    page.on(
+        "console",
+        lambda one: complaints.append(one.text) if "Content Security" in one.text else None,
+    )
+    show_result(survey, page, survey.invite(name, show="Participant"))
+    assert page.locator("html").get_attribute("lang") == language
+    assert page.locator("html").get_attribute("dir") == ("rtl" if language == "ar" else "ltr")
+    titles = {"en": "Openness", "de": "Offenheit", "ar": "الانفتاح"}
+    assert page.locator("h2").first.inner_text() == titles[language]
+    assert axe(page) == []
+    assert complaints == []
+    assert {url.split("/", 3)[2] for url in requests} == {f"127.0.0.1:{survey.pages.port}"}
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert small_texts(page) == []
+    assert small_targets(page) == []
+    sizes = page.evaluate(
+        "[...document.querySelectorAll('svg text')].map((one) => parseFloat(getComputedStyle(one).fontSize))"
+    )
+    assert len(sizes) == 12
+    assert min(sizes) >= 12
+    context.close()
+
+
+def test_the_chart_the_table_and_the_file_have_the_figures_of_the_api(
+    page: Any, survey: Survey, name: str
+) -> None:
+    link = survey.invite(name, show="Participant", key="figures")
+    address = show_result(survey, page, link)
+    attempt = survey.session_at(page, address)["attempt"]
+    result = survey.api.http().get(f"/v1/attempts/{attempt}/result").json()
+    assert page.locator("tbody tr").count() == page.locator("svg").count() == 4
+    file = page.context.request.get(f"{address}/figures.csv")
+    assert file.headers["content-disposition"] == 'attachment; filename="result-traits.csv"'
+    for row, line in zip(
+        page.locator("tbody tr").all(), csv.DictReader(io.StringIO(file.text())), strict=True
+    ):
+        score = result["scales"][line["scale"]]
+        assert float(line["score"]) == score["t"]
+        assert (float(line["low"]), float(line["high"])) == (score["low"], score["high"])
+        cells = row.locator("td").all_inner_texts()
+        assert cells[0].split()[0] == f"{score['t']:.1f}"
+        assert cells[3] == score["norm"] == "everyone"
+        assert cells[4] == f"{score['valid']} of 4"
+        chart = page.locator(f"section:has(#scale-{line['scale']}) svg")
+        mark = float(chart.locator("circle").get_attribute("cx").rstrip("%"))
+        assert mark == pytest.approx(3 + 94 * (min(max(score["t"], 20), 80) - 20) / 60, abs=0.01)
+    assert result["scales"]["careful"]["valid"] == 3
+
+
+def test_a_result_before_and_without_its_time_is_explained(
+    page: Any, survey: Survey, name: str
+) -> None:
+    for show, texts in (
+        ("None", ["do not show the result"]),
+        ("AfterRelease", ["not released yet"]),
+        ("Participant", ["being computed"]),
+    ):
+        page.goto(survey.invite(name, show=show))
+        page.locator("button.primary").click()
+        session = page.url.split("/s/")[1].split("/")[0]
+        page.goto(f"{survey.pages.url}/r/{session}")
+        assert "not submitted yet" in page.locator("main").inner_text()
+        page.locator("a.button").click()
+        receipt = submit(survey, page)
+        page.goto(f"{survey.pages.url}/r/{session}")
+        for text in texts:
+            assert text in page.locator("main").inner_text()
+        survey.api.score(receipt)
+        page.reload()
+        assert page.locator("svg").count() == (4 if show == "Participant" else 0)
+    assert survey.api.http().post(f"/v1/instruments/{name}:release").is_success
+    released = survey.invite(name, show="AfterRelease")
+    show_result(survey, page, released)
+    assert page.locator("svg").count() == 4
+    assert survey.api.http().post(f"/v1/instruments/{name}:release", json={"released": False})
+    page.reload()
+    assert "not released yet" in page.locator("main").inner_text()
+
+
+def test_another_browser_reads_the_result_with_the_link_only(
+    browser: Any, page: Any, survey: Survey, name: str
+) -> None:
+    link = survey.invite(name, show="Participant")
+    address = show_result(survey, page, link)
+    other = browser.new_context().new_page()
+    assert other.goto(address).status == 403
+    other.goto(link.replace("/s/", "/r/"))
+    other.locator("button.primary").click()
+    other.get_by_role("link", name="Show my result").click()
+    assert other.url == address
+    assert other.locator("svg").count() == 4
+    other.context.close()
+
+
+@pytest.mark.parametrize("paper", ["A4", "Letter"])
+def test_a_result_prints_on_two_pages_with_all_its_figures(
+    page: Any, survey: Survey, name: str, tmp_path: Path, paper: str
+) -> None:
+    need("pdftoppm", found=shutil.which("pdftoppm") is not None)
+    show_result(survey, page, survey.invite(name, show="Participant"))
+    file = tmp_path / "result.pdf"
+    page.pdf(path=str(file), format=paper, print_background=False)
+    text = subprocess.run(
+        ["pdftotext", "-layout", str(file), "-"], check=True, capture_output=True, text=True
+    ).stdout
+    for shown in ("Four traits", "Openness", "Norm group", "everyone", "revision 1", "3 of 4"):
+        assert shown in text
+    assert "Save the figures" not in text
+    subprocess.run(
+        ["pdftoppm", "-r", "60", "-gray", str(file), str(tmp_path / "sheet")], check=True
+    )
+    sheets = sorted(tmp_path.glob("sheet*.pgm"))
+    assert 1 <= len(sheets) <= 2
+    expected = {"A4": (496, 702), "Letter": (510, 660)}[paper]
+    for sheet in sheets:
+        head, width, height, _, pixels = re.split(rb"\s", sheet.read_bytes(), maxsplit=4)
+        assert head == b"P5"
+        assert abs(int(width) - expected[0]) <= 1
+        assert abs(int(height) - expected[1]) <= 1
+        # 18 mm of margin are 42 pixels: nothing is cut off at the sides.
+        rows = [pixels[y * int(width) : (y + 1) * int(width)] for y in range(int(height))]
+        assert all(min(row[:36] + row[-36:]) == 255 for row in rows)
+        assert any(min(row) < 128 for row in rows)
