@@ -19,7 +19,7 @@ from stanine.pages.assets import Assets
 from stanine.pages.cookies import read_token
 from stanine.pages.languages import interface_language
 from stanine.pages.rendering import Renderer
-from stanine.pages.result.routes import ResultRoutes
+from stanine.pages.result.routes import ResultPages
 from stanine.pages.result.sources import ResultSource
 from stanine.pages.secure_transport import Transport, is_of_this_site, transport_of
 from stanine.pages.settings import PagesSettings
@@ -103,7 +103,7 @@ def make_pages(
         Route(f"{session}/{{page:int}}", gate.visited(pages.save), methods=["POST"]),
     ]
     if results is not None:
-        result = ResultRoutes(visits, results)
+        result = ResultPages(visits, results)
         shown = "/r/{session:session}"
         routes += [
             Route("/r/{code:code}", gate.checked(result.by_code), methods=["GET"]),

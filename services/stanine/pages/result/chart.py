@@ -6,7 +6,7 @@ Called by the routes of the result.
 
 from dataclasses import dataclass
 
-from stanine.pages.result.figures import ScaleFigures
+from stanine.pages.result.figures import ShownScale
 
 #: By unit: the ends of the axis and the scores one standard deviation around the mean of the norm group.
 _STANDARD = {
@@ -42,7 +42,7 @@ class Chart:
     mark: str
 
 
-def chart_of(figures: ScaleFigures) -> Chart | None:
+def chart_of(figures: ShownScale) -> Chart | None:
     """Return the chart of a scale; None: it has no score, or its scores have no known ends.
 
     A score outside of the axis is drawn at its end; the figures beside the chart have its number.

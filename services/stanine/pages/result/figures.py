@@ -11,7 +11,7 @@ from stanine.client.records import AttemptResult, BandInfo, ScaleInfo, ScaleScor
 
 
 @dataclass(frozen=True)
-class ScaleFigures:
+class ShownScale:
     """One scale of one result. Numbers are unrounded; None: the scale does not have it, or it has no value."""
 
     id: str
@@ -34,7 +34,7 @@ class ScaleFigures:
 
 
 @dataclass(frozen=True)
-class ProfileFigures:
+class ShownProfile:
     """The highest of several scales. `texts`: label and text of each code; empty: there is no code."""
 
     title: str
@@ -42,13 +42,13 @@ class ProfileFigures:
     is_tied: bool
 
 
-def scale_figures(result: AttemptResult, info: ScalesInfo) -> tuple[ScaleFigures, ...]:
+def scale_figures(result: AttemptResult, info: ScalesInfo) -> tuple[ShownScale, ...]:
     """Return the figures of the scales, in the order of the instrument."""
     scores = result.scales or {}
     return tuple(_figures(one, scores[one.id]) for one in info.scales if one.id in scores)
 
 
-def profile_figures(result: AttemptResult, info: ScalesInfo) -> tuple[ProfileFigures, ...]:
+def profile_figures(result: AttemptResult, info: ScalesInfo) -> tuple[ShownProfile, ...]:
     """Return the profiles, in the order of the instrument."""
     titles = {one.id: one.title or one.id for one in info.scales}
     found = []
@@ -61,11 +61,11 @@ def profile_figures(result: AttemptResult, info: ScalesInfo) -> tuple[ProfileFig
             its = (one.texts or {}).get(code)
             label = its.label if its is not None else None
             texts.append((label or titles.get(code, code), its.text if its is not None else None))
-        found.append(ProfileFigures(one.title or one.id, tuple(texts), bool(score.tied)))
+        found.append(ShownProfile(one.title or one.id, tuple(texts), bool(score.tied)))
     return tuple(found)
 
 
-def _figures(info: ScaleInfo, score: ScaleScore) -> ScaleFigures:
+def _figures(info: ScaleInfo, score: ScaleScore) -> ShownScale:
     values = {
         "Raw": score.raw,
         "Score": score.score,
@@ -77,7 +77,7 @@ def _figures(info: ScaleInfo, score: ScaleScore) -> ScaleFigures:
     }
     band = _band(info, score)
     reach = score.range
-    return ScaleFigures(
+    return ShownScale(
         id=info.id,
         title=info.title or info.id,
         unit=info.report,

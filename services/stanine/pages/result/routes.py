@@ -13,7 +13,7 @@ from stanine.domain.tables.csv_lines import CsvLines
 from stanine.pages.answers import Message, download, message, page, redirect
 from stanine.pages.rendering import language_attributes
 from stanine.pages.result.chart import Chart, chart_of
-from stanine.pages.result.figures import ScaleFigures, profile_figures, scale_figures
+from stanine.pages.result.figures import ShownScale, profile_figures, scale_figures
 from stanine.pages.result.sources import ResultSource
 from stanine.pages.result.wording import ScoreWording
 from stanine.pages.secure_transport import Transport
@@ -26,7 +26,7 @@ _COLUMNS = (
 )
 
 
-class ResultRoutes:
+class ResultPages:
     """The routes of the result of a session."""
 
     def __init__(self, visits: Visits, source: ResultSource) -> None:
@@ -138,7 +138,7 @@ def _failed(visit: Visit) -> Message:
     return Message(200, _("There is no result to show"), [text])
 
 
-def _row(figures: ScaleFigures, wording: ScoreWording) -> dict[str, Any]:
+def _row(figures: ShownScale, wording: ScoreWording) -> dict[str, Any]:
     chart = chart_of(figures)
     value = wording.number(figures.value, figures.unit)
     interval = wording.interval(figures)
@@ -162,9 +162,7 @@ def _ticks(chart: Chart | None, wording: ScoreWording) -> list[tuple[str, str]]:
     return [(place, wording.number(x)) for place, x in chart.ticks]
 
 
-def _described(
-    figures: ScaleFigures, value: str, interval: str | None, wording: ScoreWording
-) -> str:
+def _described(figures: ShownScale, value: str, interval: str | None, wording: ScoreWording) -> str:
     """Return the chart in words, for those who do not see it."""
     said = f"{figures.title}: {wording.unit(figures.unit)} {value}"
     if interval is None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from babel.numbers import format_decimal
 
 from stanine.pages.languages import catalog, locale
-from stanine.pages.result.figures import ScaleFigures
+from stanine.pages.result.figures import ShownScale
 
 #: Digits after the point that are shown, by unit. Files have all.
 _PATTERNS = {"T": "0.0", "Percentile": "0", "Sten": "0", "Stanine": "0"}
@@ -38,7 +38,7 @@ class ScoreWording:
             "Percentile": _("Percentile"),
         }.get(unit, _("Score"))
 
-    def interval(self, figures: ScaleFigures) -> str | None:
+    def interval(self, figures: ShownScale) -> str | None:
         """Return the interval of a score; None: it has none."""
         if figures.low is None or figures.high is None:
             return None
@@ -46,14 +46,14 @@ class ScoreWording:
         low, high = (self.number(x, figures.unit) for x in (figures.low, figures.high))
         return f"\u2066{low} \N{EN DASH} {high}\u2069"
 
-    def answered(self, figures: ScaleFigures) -> str:
+    def answered(self, figures: ShownScale) -> str:
         """Return how many questions of a scale were answered."""
         return self.gettext("%(valid)s of %(items)s") % {
             "valid": self.number(figures.valid),
             "items": self.number(figures.items),
         }
 
-    def no_score(self, figures: ScaleFigures) -> str:
+    def no_score(self, figures: ShownScale) -> str:
         """Return why a scale has no score."""
         if figures.status in {"TooFewAnswers", "MissingValue"}:
             return self.gettext("No score: too few questions were answered.")
@@ -61,7 +61,7 @@ class ScoreWording:
             return self.gettext("No score: it cannot be computed from these answers.")
         return self.gettext("No score: there are no figures to compare with.")
 
-    def how_to_read(self, scales: Iterable[ScaleFigures]) -> list[str]:
+    def how_to_read(self, scales: Iterable[ShownScale]) -> list[str]:
         """Return sentences that explain what a result shows."""
         _, shown = self.gettext, list(scales)
         units = {one.unit for one in shown if one.norm is not None}
