@@ -18,7 +18,7 @@ from types import FrameType
 
 APP = Path(__file__).parent
 #: What a process reads at its start.
-PATTERNS = ("*.py", "*.lua", "*.html", "*.js", "*.css")
+PATTERNS = ("*.py", "*.lua", "*.html", "*.js", "*.css", "*.po")
 #: Seconds between two looks.
 LOOK_SECONDS = 0.5
 #: Seconds for a process to end before it is killed: the API drains within these when told to be quick.

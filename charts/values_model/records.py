@@ -6,50 +6,30 @@ Values.yaml has the defaults.
 from typing import Annotated, Any, Literal
 
 import msgspec
+from charts.values_model.http_records import Api, Pages
 from charts.values_model.redis_records import ExternalRedis, Valkey
 from charts.values_model.shared import (
+    Autoscaling,
     Count,
     Digest,
-    Environment,
     Group,
     Image,
     Key,
     Labels,
     Name,
     Objects,
+    PodDisruptionBudget,
     PodFields,
     Pods,
     Port,
     Positive,
+    Process,
     Quantity,
     Resources,
     Seconds,
     ServiceAccount,
 )
 from msgspec import UNSET, Meta, UnsetType
-
-
-class Process(PodFields, frozen=True):
-    """A process of Stanine."""
-
-    extra_env: Environment | UnsetType = UNSET
-    extra_env_from: Objects | UnsetType = UNSET
-    service_account: ServiceAccount | UnsetType = UNSET
-    resources: Resources | UnsetType = UNSET
-    command: list[str] | UnsetType = UNSET
-    args: list[str] | UnsetType = UNSET
-
-
-class Autoscaling(Group, frozen=True):
-    """A HorizontalPodAutoscaler."""
-
-    enabled: bool | UnsetType = UNSET
-    min_replicas: Positive | UnsetType = UNSET
-    max_replicas: Positive | UnsetType = UNSET
-    target_cpu_utilization_percentage: Annotated[int, Meta(ge=1, le=1_000)] | UnsetType = (
-        msgspec.field(default=UNSET, name="targetCPUUtilizationPercentage")
-    )
-    behavior: dict[str, Any] | UnsetType = UNSET
 
 
 class Keda(Group, frozen=True):
@@ -61,85 +41,6 @@ class Keda(Group, frozen=True):
     messages_per_replica: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
     polling_interval: Annotated[int, Meta(ge=1, le=3_600)] | UnsetType = UNSET
     behavior: dict[str, Any] | UnsetType = UNSET
-
-
-class PodDisruptionBudget(Group, frozen=True):
-    """Limits voluntary disruptions."""
-
-    enabled: bool | UnsetType = UNSET
-    max_unavailable: Positive | Annotated[str, Meta(pattern=r"^[1-9][0-9]?%$")] | UnsetType = UNSET
-
-
-class ApiKey(Group, frozen=True):
-    """An API key, as in the keys file."""
-
-    name: Annotated[str, Meta(min_length=1, max_length=64)]
-    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
-    scopes: list[
-        Literal[
-            "instruments:read",
-            "instruments:write",
-            "attempts:write",
-            "attempts:read",
-            "results:read",
-            "operate",
-            "operate:read",
-        ]
-    ]
-    instruments: list[Annotated[str, Meta(min_length=1, max_length=128)]]
-    key_space: Annotated[str, Meta(min_length=1, max_length=64)] | UnsetType = UNSET
-
-
-class ApiKeys(Group, frozen=True):
-    """API keys and their permissions."""
-
-    existing_secret: Name | UnsetType = UNSET
-    generate_admin_key: bool | UnsetType = UNSET
-    entries: list[ApiKey] | UnsetType = UNSET
-
-
-class ApiService(Group, frozen=True):
-    """The API's Service."""
-
-    type: Literal["ClusterIP", "NodePort", "LoadBalancer"] | UnsetType = UNSET
-    port: Port | UnsetType = UNSET
-    node_port: Annotated[int, Meta(ge=0, le=65_535)] | UnsetType = UNSET
-    annotations: Labels | UnsetType = UNSET
-
-
-class HttpRoute(Group, frozen=True):
-    """A Gateway API HTTPRoute."""
-
-    enabled: bool | UnsetType = UNSET
-    parent_refs: Objects | UnsetType = UNSET
-    hostnames: list[str] | UnsetType = UNSET
-    timeouts: Labels | UnsetType = UNSET
-    annotations: Labels | UnsetType = UNSET
-
-
-class Ingress(Group, frozen=True):
-    """An Ingress."""
-
-    enabled: bool | UnsetType = UNSET
-    class_name: str | UnsetType = UNSET
-    annotations: Labels | UnsetType = UNSET
-    hosts: list[str] | UnsetType = UNSET
-    tls: Objects | UnsetType = UNSET
-
-
-class Api(Process, frozen=True):
-    """The HTTP API."""
-
-    replicas: Count | UnsetType = UNSET
-    service: ApiService | UnsetType = UNSET
-    keys: ApiKeys | UnsetType = UNSET
-    drain_seconds: Seconds | UnsetType = UNSET
-    grace_seconds: Seconds | UnsetType = UNSET
-    autoscaling: Autoscaling | UnsetType = UNSET
-    pod_disruption_budget: PodDisruptionBudget | UnsetType = UNSET
-    http_route: HttpRoute | UnsetType = UNSET
-    ingress: Ingress | UnsetType = UNSET
-    topology_spread_constraints: Objects | UnsetType = UNSET
 
 
 class Watcher(Process, frozen=True):
@@ -302,6 +203,7 @@ class NetworkPolicy(Group, frozen=True):
 
     enabled: bool | UnsetType = UNSET
     api_from: Objects | UnsetType = UNSET
+    pages_from: Objects | UnsetType = UNSET
     valkey_from: Objects | UnsetType = UNSET
     metrics_from: Objects | UnsetType = UNSET
     dns_to: Objects | UnsetType = UNSET
@@ -336,6 +238,7 @@ class Values(Group, frozen=True):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] | UnsetType = UNSET
     pods: Pods | UnsetType = UNSET
     api: Api | UnsetType = UNSET
+    pages: Pages | UnsetType = UNSET
     index_watcher: Watcher | UnsetType = UNSET
     result_watcher: Watcher | UnsetType = UNSET
     operator: Operator | UnsetType = UNSET

@@ -1,6 +1,6 @@
 """Types and groups of values shared by several components.
 
-Used by `records` and `redis_records`.
+Used by `records`, `http_records` and `redis_records`.
 """
 
 from typing import Annotated, Any, Literal
@@ -77,3 +77,33 @@ class Resources(Group, frozen=True):
 
     requests: dict[str, str | int | float] | UnsetType = UNSET
     limits: dict[str, str | int | float] | UnsetType = UNSET
+
+
+class Process(PodFields, frozen=True):
+    """A process of Stanine."""
+
+    extra_env: Environment | UnsetType = UNSET
+    extra_env_from: Objects | UnsetType = UNSET
+    service_account: ServiceAccount | UnsetType = UNSET
+    resources: Resources | UnsetType = UNSET
+    command: list[str] | UnsetType = UNSET
+    args: list[str] | UnsetType = UNSET
+
+
+class Autoscaling(Group, frozen=True):
+    """A HorizontalPodAutoscaler."""
+
+    enabled: bool | UnsetType = UNSET
+    min_replicas: Positive | UnsetType = UNSET
+    max_replicas: Positive | UnsetType = UNSET
+    target_cpu_utilization_percentage: Annotated[int, Meta(ge=1, le=1_000)] | UnsetType = (
+        msgspec.field(default=UNSET, name="targetCPUUtilizationPercentage")
+    )
+    behavior: dict[str, Any] | UnsetType = UNSET
+
+
+class PodDisruptionBudget(Group, frozen=True):
+    """Limits voluntary disruptions."""
+
+    enabled: bool | UnsetType = UNSET
+    max_unavailable: Positive | Annotated[str, Meta(pattern=r"^[1-9][0-9]?%$")] | UnsetType = UNSET

@@ -52,6 +52,13 @@ def test_the_api_reads_the_keys_file_and_knows_the_admin_key() -> None:
     }  # `operate` includes `operate:read`
 
 
+def test_entries_of_the_values_may_have_every_scope() -> None:
+    entry = {"name": "all", "sha256": "0" * 64, "scopes": list(Scope), "instruments": ["*"]}
+    secrets = secret_texts(render({"api": {"keys": {"entries": [entry]}}}))
+    entries = read_entries(secrets["trial-stanine-keys"]["keys.yaml"].encode(), "keys.yaml")
+    assert set(entries[-1].scopes) == set(Scope)
+
+
 def test_keda_reads_the_streams_of_the_queues() -> None:
     values = {name: {"keda": {"enabled": True}} for name in ("indexWatcher", "resultWatcher")}
     scaled = of_kind(render(values | {"keyNamespace": "other"}), "ScaledObject")

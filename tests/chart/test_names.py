@@ -11,6 +11,12 @@ LONGEST = "a" * 26 + "-" + "b" * 26
 #: One of each named kind.
 ALL = {
     "api": {"autoscaling": {"enabled": True}, "ingress": {"enabled": True}},
+    "pages": {
+        "enabled": True,
+        "autoscaling": {"enabled": True},
+        "ingress": {"enabled": True},
+        "organisation": {"name": "X"},
+    },
     "resultWatcher": {"keda": {"enabled": True}},
     "operator": {"clusterWide": True},
     "monitoring": {"enabled": True, "rules": {"enabled": True}, "dashboard": {"enabled": True}},

@@ -98,6 +98,21 @@ def test_connections_within_a_release_match_the_table() -> None:
     assert talk == ALLOWED
 
 
+def test_the_pages_reach_the_api_and_nothing_else() -> None:
+    values = {
+        "pages": {"enabled": True},
+        "networkPolicy": {"apiFrom": [{"ipBlock": {"cidr": "192.0.2.0/24"}}]},
+    }
+    policies = of_kind(render(values), "NetworkPolicy")
+    assert {target for target in PORTS if may_talk(policies, "pages", target)} == {"api"}
+    pages = policies["trial-stanine-pages"]["spec"]
+    reached = {
+        (port["port"], port["protocol"]) for rule in pages["egress"] for port in rule["ports"]
+    }
+    assert reached == {(53, "UDP"), (53, "TCP"), (8000, "TCP")}
+    assert admits(pages["ingress"], "from", None, 8001)
+
+
 def test_every_policy_covers_both_directions() -> None:
     for policy in of_kind(render(), "NetworkPolicy").values():
         assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]

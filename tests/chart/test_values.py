@@ -113,6 +113,17 @@ def test_the_schema_accepts_all_defaults_and_ci_files() -> None:
             "exclude each other",
         ),
         ({"api": {"httpRoute": {"enabled": True}}}, "name the Gateway to attach to"),
+        (
+            {"pages": {"enabled": True, "httpRoute": {"enabled": True}}},
+            "pages.httpRoute.parentRefs is empty: name the Gateway to attach to",
+        ),
+        (
+            {
+                "pages": {"enabled": True, "basePath": "/survey"},
+                "redisConfig": {"spec": {"settings": {"publicUrl": "https://h.example/x"}}},
+            },
+            'publicUrl (https://h.example/x), whose path must be pages.basePath ("/survey")',
+        ),
         ({"valkey": {"enabled": False}}, "say where Redis is"),
         ({"externalRedis": {"host": "h"}}, "set valkey.enabled=false to use it"),
         ({"api": {"keys": {"generateAdminKey": False}}}, "the API would have no keys"),
@@ -174,6 +185,7 @@ def test_null_is_accepted_for_an_empty_list_or_map(helm: str, more: dict[str, An
     }
     given = nulls | {
         "api": nulls["api"] | more | {"ingress": nulls["api"]["ingress"] | on},
+        "pages": nulls["pages"] | more | on | {"ingress": nulls["pages"]["ingress"] | on},
         "otel": nulls["otel"] | on,
         "monitoring": monitoring,
     }

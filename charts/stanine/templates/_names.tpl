@@ -1,4 +1,4 @@
-{{/* Names and labels. A component is api, index-watcher, result-watcher, operator or valkey; its values have the camel-case name. */}}
+{{/* Names and labels. A component is api, pages, index-watcher, result-watcher, operator or valkey; its values have the camel-case name. */}}
 
 {{/* At most 45 characters: a StatefulSet's pods have its name (…-valkey) and 11 more in a label of 63; …-valkey-headless is a DNS name. */}}
 {{- define "stanine.fullname" -}}
