@@ -98,8 +98,6 @@ def test_probes_and_routes_are_at_the_base_path(base: str, tmp_path: Path) -> No
         return any(f"{path}/".startswith(f"{prefix}/") for prefix in prefixes)
 
     app = make_pages(settings, LocalSessions(entry), nothing)
-    assert asyncio.run(status(app, f"{settings.base_path}/metrics")) == 200
-    assert not is_routed(f"{settings.base_path}/metrics")
     for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
         path = container[probe]["httpGet"]["path"]
         assert asyncio.run(status(app, path)) == 200, path
@@ -146,12 +144,16 @@ def test_a_stopping_pod_still_serves_for_a_while_and_then_finishes_requests() ->
     assert found["terminationGracePeriodSeconds"] > 7 + 12
 
 
-def test_prometheus_finds_the_metrics_at_the_base_path() -> None:
+def test_prometheus_reads_the_metrics_and_may_connect() -> None:
+    source = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
+    policy = {"pagesFrom": [{"ipBlock": {"cidr": "192.0.2.0/24"}}], "metricsFrom": source}
     objects = render(
-        {"monitoring": {"enabled": True}, "pages": {"enabled": True, "basePath": "/a/b"}}
+        {"monitoring": {"enabled": True}, "pages": {"enabled": True}, "networkPolicy": policy}
     )
     (endpoint,) = of_kind(objects, "ServiceMonitor")["trial-stanine-pages"]["spec"]["endpoints"]
-    assert (endpoint["port"], endpoint["path"]) == ("http", "/a/b/metrics")
+    assert (endpoint["port"], endpoint["path"]) == ("http", "/metrics")
+    (rule,) = of_kind(objects, "NetworkPolicy")["trial-stanine-pages"]["spec"]["ingress"]
+    assert rule["from"] == [*policy["pagesFrom"], *source]
 
 
 def test_two_pods_have_a_disruption_budget_and_an_autoscaler_sets_their_number() -> None:
