@@ -146,14 +146,15 @@ def test_a_stopping_pod_still_serves_for_a_while_and_then_finishes_requests() ->
 
 def test_prometheus_reads_the_metrics_and_may_connect() -> None:
     source = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
-    policy = {"pagesFrom": [{"ipBlock": {"cidr": "192.0.2.0/24"}}], "metricsFrom": source}
+    clients = [{"ipBlock": {"cidr": "192.0.2.0/24"}}]
+    policy = {"pagesFrom": clients, "metricsFrom": source}
     objects = render(
         {"monitoring": {"enabled": True}, "pages": {"enabled": True}, "networkPolicy": policy}
     )
     (endpoint,) = of_kind(objects, "ServiceMonitor")["trial-stanine-pages"]["spec"]["endpoints"]
     assert (endpoint["port"], endpoint["path"]) == ("http", "/metrics")
     (rule,) = of_kind(objects, "NetworkPolicy")["trial-stanine-pages"]["spec"]["ingress"]
-    assert rule["from"] == [*policy["pagesFrom"], *source]
+    assert rule["from"] == [*clients, *source]
 
 
 def test_two_pods_have_a_disruption_budget_and_an_autoscaler_sets_their_number() -> None:
