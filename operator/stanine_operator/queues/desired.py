@@ -8,6 +8,7 @@ from stanine.broker.bootstrap import Ownership, QueueDeclaration
 from stanine.broker.connection.ownership import Owner
 from stanine.broker.settings import QueueSettings
 from stanine.crds.queue import QueueSpec, broker_settings
+from stanine_operator.controller.figures import round_figure
 from stanine_operator.controller.problems import INVALID_SPEC, OperatorProblem
 from stanine_operator.controller.reconcile_result import (
     EventSpec,
@@ -16,9 +17,6 @@ from stanine_operator.controller.reconcile_result import (
 )
 from stanine_operator.queues.requests import find_requests
 
-#: Significant digits of figures in a status: every write is delivered to all watchers, and exact figures are in the
-#: metrics.
-DIGITS = 2
 #: Status fields that are kept if another resource owns the queue.
 _KEPT = ("purge", "requeueDead")
 _MESSAGES = {
@@ -74,7 +72,7 @@ def describe(
             ),
             ResourceCondition("Paused", state is QueueState.PAUSED, state.value, _MESSAGES[state]),
         ),
-        fields={name: rounded(value) for name, value in figures.items()}
+        fields={name: round_figure(value) for name, value in figures.items()}
         | {"state": state.value}
         | reported,
         gauges=figures,
@@ -115,10 +113,3 @@ def figures_of(stats: QueueStats) -> dict[str, float]:
         "oldestSeconds": oldest,
         "consumers": stats.consumers,
     }
-
-
-def rounded(value: float) -> int:
-    """Return a figure for the status: an integer with two significant digits."""
-    whole = round(value)
-    excess = len(str(whole)) - DIGITS
-    return whole if excess <= 0 else round(whole, -excess)

@@ -8,11 +8,10 @@ from collections.abc import Mapping
 
 from stanine.store.settings.changes import Memory as LayoutsMemory
 from stanine.store.settings.snapshot import SettingsLayout
+from stanine_operator.controller.figures import round_figure
 from stanine_operator.controller.reconcile_result import ResourceCondition
 from stanine_operator.redis_configs.records import ServerMemory
 
-#: Significant digits of memory figures.
-DIGITS = 2
 #: A published figure is kept while the new one is within this share of it: more than the buffers of an idle server
 #: vary.
 STABLE_WITHIN = 0.1
@@ -22,13 +21,6 @@ HYSTERESIS_PERCENT = 5
 PAST_THRESHOLD = "PastThreshold"
 #: The policy that Stanine's services require: an evicted record would be a lost answer.
 SAFE_POLICY = "noeviction"
-
-
-def round_figure(value: float) -> int:
-    """Return a figure with two significant digits: 1,100,856 bytes are 1,100,000."""
-    whole = max(0, round(value))
-    unit = int(10 ** max(0, len(str(whole)) - DIGITS))
-    return (whole + unit // 2) // unit * unit
 
 
 def publish_memory(

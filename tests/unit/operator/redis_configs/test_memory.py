@@ -2,7 +2,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stanine.store.settings.changes import Memory as LayoutsMemory
-from stanine_operator.redis_configs.memory import memory_condition, publish_memory, round_figure
+from stanine_operator.controller.figures import round_figure
+from stanine_operator.redis_configs.memory import memory_condition, publish_memory
 from stanine_operator.redis_configs.records import ServerMemory
 
 MIB = 1 << 20
