@@ -347,9 +347,9 @@ def test_a_submission_survives_restarts_of_api_and_valkey(
                 return -1  # it is starting again
 
         for victim, when in (
-            ("stanine.api", rows // 10),
+            ("stanine.combined", rows // 10),
             ("valkey-server", rows // 3),
-            ("stanine.api", rows // 2),
+            ("stanine.combined", rows // 2),
         ):
             assert wait_for(lambda when=when: arrived() >= when, 120)  # type: ignore[misc]
             os.kill(running(up, victim), signal.SIGKILL)
