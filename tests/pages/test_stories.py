@@ -159,6 +159,42 @@ def test_an_error_gets_the_focus_and_leads_to_its_question(
     assert page.locator("#q-A1").get_attribute("aria-describedby") == "e-A1"
 
 
+def test_a_choice_is_cleared_by_keyboard(person: Any, survey: Survey, types: str) -> None:
+    page = person()
+    start(page, survey.invite(types, attributes={"sex": "female", "years": 31}))
+    question = page.locator("#q-d1")
+    clear = question.get_by_role("button", name="Clear answer")
+    assert page.locator("#q-A1 button").count() == 0, "it is required"
+    assert not clear.is_visible()
+    page.get_by_label("Sometimes").check()
+    saved(page)
+    assert survey.session(page)["answers"]["d1"] == 1
+    clear.focus()
+    page.keyboard.press("Enter")
+    assert not clear.is_visible()
+    assert page.evaluate("document.activeElement.name") == "a.d1"
+    assert not page.locator("#q-d2").is_visible(), "its condition needs the answer"
+    page.get_by_role("status").get_by_text("Answer cleared").wait_for()
+    saved(page)
+    assert "d1" not in survey.session(page)["answers"]
+    page.reload()
+    assert page.locator("#q-d1 :checked").count() == 0
+
+
+def test_a_choice_is_cleared_without_javascript(person: Any, survey: Survey, types: str) -> None:
+    page = person(java_script_enabled=False)
+    start(page, survey.invite(types, attributes={"sex": "female", "years": 31}))
+    page.get_by_label("Neither").check()
+    page.get_by_label("Never").check()
+    page.locator("#q-d1").get_by_role("button", name="Clear answer").click()
+    assert page.locator("#q-d1 :checked").count() == 0
+    assert survey.session(page)["answers"] == {"A1": 3}
+    page.locator("#a-pain").fill("2")
+    page.locator("#a-pain").press("Enter")
+    page.wait_for_url("**/2")
+    assert survey.session(page)["answers"] == {"A1": 3, "pain": 2}, "Enter cleared nothing"
+
+
 def test_skip_logic_acts_at_once(person: Any, survey: Survey, types: str) -> None:
     page = person()
     start(page, survey.invite(types, attributes={"sex": "female", "years": 31}))

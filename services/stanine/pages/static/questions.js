@@ -79,6 +79,18 @@ export class Questions {
     }
   }
 
+  /** Remove the answer of a question of one choice. Its button disappears, so that the first option gets the focus. */
+  clear(item) {
+    this.write(item, null);
+    this.inputs(item, "option")[0].focus();
+  }
+
+  /** Show the button that clears an answer where there is one. */
+  offerClearing(item) {
+    const button = this.sets.get(item).querySelector("button[name=clear]");
+    if (button) button.hidden = this.answer(item) === null;
+  }
+
   field(item) {
     return this.sets.get(item).querySelector("input:not([type=hidden], [type=range]), textarea");
   }
@@ -95,6 +107,7 @@ export class Questions {
     const literals = [answer].flat().map((one) => JSON.stringify(one));
     if (set.dataset.type === "Choice" || set.dataset.type === "Multiple") {
       for (const one of this.inputs(item, "option")) one.checked = literals.includes(one.value);
+      this.offerClearing(item);
     } else if (set.dataset.type === "Ranking") {
       const rows = new Map(this.inputs(item, "hidden").map((one) => [one.value, one.closest("li")]));
       for (const literal of literals) if (rows.has(literal)) set.querySelector("ol").append(rows.get(literal));

@@ -37,13 +37,17 @@ async function watchPage() {
   });
   questions.writeAll(saver.unsent());
   showQuestions(questions);
+  const changed = (item) => {
+    questions.offerClearing(item);
+    showQuestions(questions);
+    questions.accept(item);
+    saver.change(item, questions.answer(item));
+  };
   const change = (event) => {
     const item = questions.itemOf(event.target);
     if (item === null) return;
     questions.keepAlone(event.target);
-    showQuestions(questions);
-    questions.accept(item);
-    saver.change(item, questions.answer(item));
+    changed(item);
   };
   form.addEventListener("input", change);
   form.addEventListener("change", (event) => {
@@ -51,6 +55,15 @@ async function watchPage() {
     change(event);
   });
   form.addEventListener("ranked", change);
+  form.addEventListener("click", (event) => {
+    const button = event.target.closest("button[name=clear]");
+    if (!button) return;
+    event.preventDefault();
+    const item = questions.itemOf(button);
+    questions.clear(item);
+    changed(item);
+    say(data.texts.cleared);
+  });
   form.addEventListener("submit", (event) => saver.beforeSubmit(event, form));
   saver.start();
   return saver;

@@ -99,6 +99,8 @@ class ItemFragments:
                 return "" if item.id in state.shown else " hidden disabled"
             case "ranking":
                 return self._ranking(item, answer)
+            case "unanswered":
+                return " hidden" if answer is None else ""
             case "ranked":
                 return " checked" if isinstance(answer, list) else ""
         if error is None:

@@ -1,4 +1,7 @@
-"""Moves an option of a ranking by a button of a posted page. Pure. Called by the routes."""
+"""What the buttons of questions do to a posted page: move an option of a ranking, clear an answer. Pure.
+
+Called by the routes.
+"""
 
 from stanine.pages.survey.fields import Fields
 
@@ -20,3 +23,8 @@ def move_option(fields: Fields, move: str) -> dict[str, list[str]]:
         values[begin], values[end] = values[end], values[begin]
         changed[f"ok.{item}"] = ["1"]
     return changed
+
+
+def clear_answer(fields: Fields, name: str) -> dict[str, list[str]]:
+    """Return the fields without the one that a button names, such as `a.A1`. An unknown name clears nothing."""
+    return {each: list(values) for each, values in fields.items() if each != name}

@@ -6,13 +6,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from stanine.client.errors import StanineClientError
+from stanine.client.records import ItemInfo
 from stanine.pages.answers import page as page_answer
 from stanine.pages.answers import redirect
 from stanine.pages.rendering import data_block, language_attributes, paragraphs
 from stanine.pages.survey import checking, refusals
 from stanine.pages.survey.fields import read_fields
 from stanine.pages.survey.fragments import PageState, literal
-from stanine.pages.survey.moves import move_option
+from stanine.pages.survey.moves import clear_answer, move_option
 from stanine.pages.survey.paging import SurveyPage
 from stanine.pages.survey.script_data import modules_of, script_data
 from stanine.pages.survey.sessions import SavedPage, read_body, save_page
@@ -52,14 +53,16 @@ class PageRoutes:
             fields = read_fields(await read_body(request))
         except ValueError:
             return refusals.unreadable(request, renderer, visit.language)
-        move = fields.get("move", [""])[0]
+        move, cleared = fields.get("move", [""])[0], fields.get("clear", [""])[0]
         if move:
             fields = move_option(fields, move)
+        elif cleared:
+            fields = clear_answer(fields, cleared)
         try:
             saved = await save_page(self._visits.source, visit, page, fields)
         except StanineClientError as error:
             return refusals.refused(request, renderer, visit.language, error, fields)
-        if move:
+        if move or cleared:
             return page_answer(request, self._render(saved.visit, page, saved))
         if fields.get("go", [""])[0] == "back":
             return redirect(self._before(saved.visit, page))
@@ -148,7 +151,7 @@ class PageRoutes:
             attribute_errors=attribute_errors,
             literal=literal,
             items=self._visits.fragments(visit, page).fill(state),
-            needs_default=any(form.items[each].type == "Ranking" for each in page.items),
+            needs_default=any(_has_buttons(form.items[each]) for each in page.items),
             has_earlier=visit.prepared.last_open(visit.pages, page.number, visit.shown) is not None,
             withdrawal=links.withdrawal(visit.id),
             modules=modules_of([form.items[each] for each in page.items], left),
@@ -172,6 +175,11 @@ class PageRoutes:
             for item in items
             if item.id in errors
         ]
+
+
+def _has_buttons(item: ItemInfo) -> bool:
+    """Return whether a question has buttons, of which Enter must not press the first."""
+    return item.type == "Ranking" or (item.type == "Choice" and not item.required)
 
 
 def _short(text: str) -> str:

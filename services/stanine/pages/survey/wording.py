@@ -120,6 +120,7 @@ class Wording:
         _ = self.gettext
         return {
             "saved": _("Saved"),
+            "cleared": _("Answer cleared"),
             "offline": _(
                 "No connection. Your answers are kept on this device and sent as soon as there is one."
             ),
