@@ -303,9 +303,16 @@ class OperatorProcess:
             return 0, ""
 
     def metric(self, name: str, **labels: str) -> float:
-        """Return a metric's value, summed over the series with these labels."""
+        """Return a metric's value, summed over the series with these labels; 0 without a series.
+
+        Wait for an answer: a busy operator must not be read as 0.
+        """
+        deadline = time.monotonic() + PATIENCE
+        while (answer := self.probe("/metrics"))[0] != 200:
+            assert time.monotonic() < deadline, f"/metrics: {answer}"
+            time.sleep(0.2)
         total = 0.0
-        for line in self.probe("/metrics")[1].splitlines():
+        for line in answer[1].splitlines():
             head, _, value = line.rpartition(" ")
             if head.partition("{")[0] == name and all(
                 f'{label}="{text}"' in head for label, text in labels.items()
