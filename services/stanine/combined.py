@@ -12,12 +12,13 @@ from stanine.api.main import Asgi
 from stanine.api.main import main as run_api
 from stanine.client import AsyncStanine
 from stanine.pages.app import make_pages
+from stanine.pages.console.sources import ApiOrganisations
 from stanine.pages.result.sources import ApiResults
 from stanine.pages.settings import PagesSettings
 from stanine.pages.survey.sources import ApiSessions
 
 #: First segments of the paths of pages.
-_SEGMENTS = frozenset({"s", "r", "assets"})
+_SEGMENTS = frozenset({"s", "r", "console", "assets"})
 
 
 def surround(api: Asgi) -> Asgi:
@@ -26,7 +27,11 @@ def surround(api: Asgi) -> Asgi:
     connection = httpx.AsyncClient(transport=httpx.ASGITransport(api))
     client = AsyncStanine("http://localhost", http_client=connection)
     pages = make_pages(
-        PagesSettings(), ApiSessions(client), connection.aclose, results=ApiResults(client)
+        PagesSettings(),
+        ApiSessions(client),
+        connection.aclose,
+        results=ApiResults(client),
+        organisations=ApiOrganisations(client),
     )
 
     async def serve(scope: dict[str, Any], receive: Any, send: Any) -> None:

@@ -12,6 +12,7 @@ import uvicorn
 from tests.integration.api.serving import Serving, write_keys
 
 from stanine.pages.app import make_pages
+from stanine.pages.console.sources import ApiOrganisations
 from stanine.pages.main import make_client
 from stanine.pages.result.sources import ApiResults
 from stanine.pages.serving import listen
@@ -24,7 +25,13 @@ class ServedPages:
 
     def __init__(self, api_url: str, settings: PagesSettings, port: int = 0) -> None:
         client = make_client(api_url)
-        app = make_pages(settings, ApiSessions(client), client.close, results=ApiResults(client))
+        app = make_pages(
+            settings,
+            ApiSessions(client),
+            client.close,
+            results=ApiResults(client),
+            organisations=ApiOrganisations(client),
+        )
         listener = listen("127.0.0.1", port)
         self.port = listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}{settings.base_path}"

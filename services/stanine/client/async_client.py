@@ -86,19 +86,28 @@ class AsyncStanine:
         timeout: float | httpx.Timeout | None = None,
         retries: RetryPolicy | None = None,
         on_retry: Callable[[Retry], None] | None = None,
+        key: str | None = None,
     ) -> "AsyncStanine":
-        """Return a client with other options on the same connections; closing it closes nothing."""
+        """Return a client with other options on the same connections; closing it closes nothing.
+
+        Raises ValueError if the key cannot be used.
+        """
         other = object.__new__(AsyncStanine)
         other._owns_http = False
         server = (
             self._server
-            if timeout is None
-            else Endpoint.at(self._server.address, self._server.key, timeout)
+            if timeout is None and key is None
+            else Endpoint.at(
+                self._server.address,
+                key or self._server.key,
+                self._server.timeout if timeout is None else timeout,
+            )
         )
         context = sibling(
             self.context,
             policy=retries or self.context.policy,
             on_retry=on_retry or self.context.on_retry,
+            secrets=(server.key,) if server.key else (),
         )
         other._bind(server, context, self._http)
         return other

@@ -16,6 +16,10 @@ from starlette.types import ASGIApp
 from stanine.client.errors import StanineClientError
 from stanine.pages.answers import redirect
 from stanine.pages.assets import Assets
+from stanine.pages.console.gate import GuestHandler, logged_in
+from stanine.pages.console.login_routes import LoginPages
+from stanine.pages.console.report_routes import ReportPages
+from stanine.pages.console.sources import OrganisationSource
 from stanine.pages.cookies import read_token
 from stanine.pages.languages import interface_language
 from stanine.pages.rendering import Renderer
@@ -69,8 +73,9 @@ def make_pages(
     close: Callable[[], Awaitable[None]],
     *,
     results: ResultSource | None = None,
+    organisations: OrganisationSource | None = None,
 ) -> ASGIApp:
-    """Return the application of the survey and, with `results`, of the result.
+    """Return the application of the survey and, with their sources, of the result and the group report.
 
     `close` is awaited when it stops.
     """
@@ -110,6 +115,8 @@ def make_pages(
             Route(shown, gate.visited(result.show, closed=True), methods=["GET"]),
             Route(f"{shown}/figures.csv", gate.visited(result.file, closed=True), methods=["GET"]),
         ]
+    if organisations is not None:
+        routes += _console(gate, visits.renderer, organisations)
     probes = [Route(path, _healthy, methods=["GET"]) for path in ("/healthz", "/readyz")]
 
     @asynccontextmanager
@@ -122,6 +129,21 @@ def make_pages(
     return Starlette(
         routes=[*routes, *probes], lifespan=lifespan, exception_handlers={Exception: gate.failed}
     )
+
+
+def _console(gate: "_Gate", renderer: Renderer, source: OrganisationSource) -> list[BaseRoute]:
+    login, report = LoginPages(renderer, source), ReportPages(renderer, source)
+
+    def guarded(handler: GuestHandler) -> Callable[[Request], Awaitable[Response]]:
+        return gate.checked(logged_in(renderer, handler))
+
+    return [
+        Route("/console", guarded(login.instruments), methods=["GET"]),
+        Route("/console/login", gate.checked(login.show), methods=["GET"]),
+        Route("/console/login", gate.checked(login.begin), methods=["POST"]),
+        Route("/console/logout", guarded(login.end), methods=["POST"]),
+        Route("/console/instruments/{name}/report", guarded(report.show), methods=["GET"]),
+    ]
 
 
 class _Gate:

@@ -47,6 +47,22 @@ class Links:
         """Return the address of the figures of a result as CSV."""
         return f"{self.base}/r/{session}/figures.csv"
 
+    def login(self) -> str:
+        """Return the address of the login of an organisation."""
+        return f"{self.base}/console/login"
+
+    def logout(self) -> str:
+        """Return the address at which a login is ended."""
+        return f"{self.base}/console/logout"
+
+    def console(self) -> str:
+        """Return the address of the list of instruments with reports."""
+        return f"{self.base}/console"
+
+    def report(self, instrument: str) -> str:
+        """Return the address of the report of an instrument."""
+        return f"{self.base}/console/instruments/{quote(instrument, safe='')}/report"
+
     def asset(self, digest: str, name: str) -> str:
         """Return the address of a static file."""
         return f"{self.base}/assets/{digest}/{name}"

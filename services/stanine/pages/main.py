@@ -11,6 +11,7 @@ from pathlib import Path
 
 from stanine.client import AsyncStanine, RetryPolicy
 from stanine.pages.app import make_pages
+from stanine.pages.console.sources import ApiOrganisations
 from stanine.pages.links import read_base_path
 from stanine.pages.measuring import measured
 from stanine.pages.result.sources import ApiResults
@@ -51,7 +52,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 2
     app = measured(
-        make_pages(settings, ApiSessions(client), client.close, results=ApiResults(client)),
+        make_pages(
+            settings,
+            ApiSessions(client),
+            client.close,
+            results=ApiResults(client),
+            organisations=ApiOrganisations(client),
+        ),
         PagesMetrics(make_registry()),
     )
     port = listener.getsockname()[1]

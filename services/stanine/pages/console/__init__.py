@@ -1,0 +1,1 @@
+"""Pages of organisations: login with an API key, and the report of a group."""
