@@ -13,7 +13,7 @@ HEIGHT, _GAP = 120.0, 0.6
 
 
 @dataclass(frozen=True)
-class Bar:
+class DrawnBar:
     """One bar, as SVG attributes, with what it counts."""
 
     x: str
@@ -25,7 +25,7 @@ class Bar:
     count: int
 
 
-def bars_of(histogram: Sequence[BarInfo]) -> tuple[Bar, ...]:
+def bars_of(histogram: Sequence[BarInfo]) -> tuple[DrawnBar, ...]:
     """Return the bars; the highest one has HEIGHT. Scores that have a bar each are set at equal distances."""
     most = max((one.count for one in histogram), default=0)
     if most == 0:
@@ -35,7 +35,7 @@ def bars_of(histogram: Sequence[BarInfo]) -> tuple[Bar, ...]:
     for place, one in enumerate(histogram):
         height = HEIGHT * one.count / most
         bars.append(
-            Bar(
+            DrawnBar(
                 x=f"{place * step + _GAP / 2:.2f}%",
                 width=f"{step - _GAP:.2f}%",
                 y=f"{HEIGHT - height:.1f}",

@@ -118,8 +118,9 @@ def _scale(info: ScaleInfo, group: GroupInfo, wording: ScoreWording) -> dict[str
             (_("Standard error of measurement"), number(figures.sem)),
         ],
         "bands": [
-            (names.get(band, band), number(count), _share(count, figures.n, wording))
-            for band, count in figures.bands.items()
+            (label, number(figures.bands[band]), _share(figures.bands[band], figures.n, wording))
+            for band, label in names.items()
+            if band in figures.bands
         ],
         "bars": bars,
         "ends": (number(bars[0].begin), number(bars[-1].end)) if bars else None,
