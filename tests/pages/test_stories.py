@@ -360,6 +360,32 @@ def test_at_the_deadline_the_answers_are_submitted(person: Any, survey: Survey, 
     assert survey.session(page)["answers"] == {"q1": 2}
 
 
+def test_after_the_deadline_a_participant_is_led_to_the_result(
+    person: Any, survey: Survey, short: str
+) -> None:
+    page = person()
+    start(page, survey.invite(short, timeLimitSeconds=3, show="Participant"))
+    page.get_by_role("heading", name="The time is over").wait_for(timeout=10_000)
+    link = page.get_by_role("link", name="Show my result")
+    assert link.get_attribute("href") == f"/r/{survey.session(page)['session']}"
+
+
+@pytest.mark.parametrize("shift", [-3_600_000, 3_600_000])
+def test_a_clock_that_is_set_ends_no_session_early(
+    person: Any, survey: Survey, short: str, shift: int
+) -> None:
+    page = person()
+    page.add_init_script(
+        "const now = Date.now; globalThis.shift = 0; Date.now = () => now() + globalThis.shift"
+    )
+    start(page, survey.invite(short, timeLimitSeconds=600))
+    answer(page, q1=2)
+    page.evaluate(f"globalThis.shift = {shift}")
+    page.wait_for_timeout(2_500)  # two steps of the timer
+    page.get_by_role("timer").get_by_text(re.compile(r"9:5\d")).wait_for()
+    assert page.locator("#q-q1 :checked").count() == 1
+
+
 def test_the_page_warns_before_the_deadline(person: Any, survey: Survey, short: str) -> None:
     page = person()
     page.clock.install()

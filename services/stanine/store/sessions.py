@@ -74,6 +74,8 @@ class StoredSession(msgspec.Struct, frozen=True):
     attempt: bytes
     given: Given
     answers: Mapping[str, bytes]
+    #: When it was read, by the database's clock.
+    read_at: int
 
 
 class SubmittedSession(msgspec.Struct, frozen=True):
@@ -121,8 +123,11 @@ class Sessions:
 
         Closed and expired sessions are returned until they are removed.
         """
-        fields = await self._client.hgetall(self._keys.session(session_id))
-        return _read(session_id, fields) if fields else None
+        pipeline = self._client.pipeline(transaction=False)
+        pipeline.hgetall(self._keys.session(session_id))
+        pipeline.time()
+        fields, (seconds, micros) = await pipeline.execute()
+        return _read(session_id, fields, seconds * 1000 + micros // 1000) if fields else None
 
     async def save(
         self, session_id: bytes, seq: int, content: bytes, page: int, answers: Mapping[str, bytes]
@@ -209,7 +214,7 @@ class Sessions:
         return {name.decode(): int(count) for name, count in found.items()}
 
 
-def _read(session_id: bytes, fields: Mapping[bytes, bytes]) -> StoredSession:
+def _read(session_id: bytes, fields: Mapping[bytes, bytes], read_at: int) -> StoredSession:
     try:
         return StoredSession(
             session_id,
@@ -227,6 +232,7 @@ def _read(session_id: bytes, fields: Mapping[bytes, bytes]) -> StoredSession:
             fields[b"attempt"],
             msgspec.msgpack.decode(fields[b"given"], type=Given),
             {name[1:].decode(): value for name, value in fields.items() if name.startswith(b"A")},
+            read_at,
         )
     except (KeyError, ValueError, msgspec.MsgspecError) as error:
         raise CorruptRecordError("a session cannot be read") from error

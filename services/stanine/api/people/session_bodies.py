@@ -195,6 +195,8 @@ class SessionBody(_Body, frozen=True):
     #: The attributes that the invitation or the API key fixed; the participant cannot change them.
     fixed_attributes: list[str] | UnsetType = UNSET
     deadline_at: str | UnsetType = UNSET
+    #: When the session was read; present with `deadlineAt`. The difference is the time left, whatever clock the caller has.
+    read_at: str | UnsetType = UNSET
     language: str | UnsetType = UNSET
     return_url: str | UnsetType = UNSET
     #: Of a submitted session: its attempt, and the token that reads the result, if the participant may read it (now

@@ -228,7 +228,9 @@ class SessionRoutes:
             return_url=given(its.return_url),
         )
         if session.deadline:
-            body = msgspec.structs.replace(body, deadline_at=iso(session.deadline))
+            body = msgspec.structs.replace(
+                body, deadline_at=iso(session.deadline), read_at=iso(session.read_at)
+            )
         if session.attempt:
             token = given(self._attempt_token(its.show, session.attempt))
             body = msgspec.structs.replace(body, attempt=session.attempt.hex(), attempt_token=token)

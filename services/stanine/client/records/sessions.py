@@ -51,6 +51,8 @@ class SessionInfo(PersonRecord, frozen=True):
     fixed_attributes: tuple[str, ...] = ()
     #: After it, and a short grace period, the saved answers are submitted.
     deadline_at: str | None = None
+    #: When the server read the session, by the same clock as `deadline_at`; present with it.
+    read_at: str | None = None
     language: str | None = None
     return_url: str | None = None
     #: Of a submitted session: its attempt, and the token that reads the result, if the participant may read it.

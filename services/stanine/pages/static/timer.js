@@ -12,12 +12,19 @@ function clock(seconds) {
   return shown.map((part, place) => (place ? String(part).padStart(2, "0") : part)).join(":");
 }
 
+/** Return a function of the seconds since now. One clock may stop while the device sleeps, the other may be set back. */
+function stopwatch() {
+  const [date, steady] = [Date.now(), performance.now()];
+  return () => Math.max(Date.now() - date, performance.now() - steady) / 1_000;
+}
+
+/** Count `data.left` down. A clock that was set forward leads to the end early; the server then leads back. */
 export function startTimer(data, say, finish) {
-  const end = Date.now() + 1_000 * data.left;
+  const elapsed = stopwatch();
   const place = document.getElementById("time");
   let last = data.left;
   const step = async () => {
-    const left = Math.max(0, Math.ceil((end - Date.now()) / 1_000));
+    const left = Math.max(0, Math.ceil(data.left - elapsed()));
     place.textContent = data.texts.timeLeft.replace("%(time)s", clock(left));
     place.classList.toggle("urgent", left <= 60);
     for (const [seconds, text] of WARNINGS) if (last > seconds && left <= seconds) say(data.texts[text], true);

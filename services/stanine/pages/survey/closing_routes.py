@@ -14,7 +14,7 @@ from stanine.pages.rendering import data_block, language_attributes
 from stanine.pages.secure_transport import Transport
 from stanine.pages.survey import checking, refusals
 from stanine.pages.survey.script_data import modules_of, script_data
-from stanine.pages.survey.visits import Visit, Visits, current_time
+from stanine.pages.survey.visits import Visit, Visits, monotonic_seconds
 
 
 class ClosingRoutes:
@@ -42,7 +42,7 @@ class ClosingRoutes:
     async def done(self, request: Request, visit: Visit) -> Response:
         """Thank, and say what comes next."""
         session, links, _ = visit.session, self._visits.links, visit.wording.gettext
-        left = visit.seconds_left(current_time())
+        left = visit.seconds_left(monotonic_seconds())
         if session.state == "Open" and (left is None or left > 0):
             return redirect(links.page(visit.id, max(1, session.page)))
         link, text, is_away = "", "", False
@@ -59,8 +59,10 @@ class ClosingRoutes:
             if session.return_url:
                 link, is_away = session.return_url, True
                 text = _("Continue to %(host)s") % {"host": urlsplit(link).hostname or link}
-            elif session.show == "Participant" and not is_over:
+            elif session.show == "Participant":
                 link, text = links.result(visit.id), _("Show my result")
+                if is_over:
+                    paragraphs.append(_("It can take a minute until your result is there."))
             elif session.show == "AfterRelease":
                 paragraphs.append(
                     _(
@@ -130,7 +132,7 @@ class ClosingRoutes:
                 its = prepared.items[item]
                 entry = {"text": its.text, "link": links.page(visit.id, page.number, item)}
                 (missing if its.required else open_items).append(entry)
-        left = visit.seconds_left(current_time())
+        left = visit.seconds_left(monotonic_seconds())
         back = prepared.last_open(visit.pages, len(visit.pages) + 1, visit.shown) or 1
         html = self._visits.renderer.render(
             "survey/review.html",

@@ -17,7 +17,7 @@ from stanine.pages.survey.moves import clear_answer, move_option
 from stanine.pages.survey.paging import SurveyPage
 from stanine.pages.survey.script_data import modules_of, script_data
 from stanine.pages.survey.sessions import SavedPage, read_body, save_page
-from stanine.pages.survey.visits import Visit, Visits, current_time
+from stanine.pages.survey.visits import Visit, Visits, monotonic_seconds
 
 #: Characters of a question in the summary of errors.
 _TITLE = 120
@@ -132,7 +132,7 @@ class PageRoutes:
                 text for text in (introduction, section.instructions) if text
             )
         progress = visit.wording.progress(place, len(open_pages))
-        left = visit.seconds_left(current_time())
+        left = visit.seconds_left(monotonic_seconds())
         return renderer.render(
             "survey/page.html",
             visit.language,

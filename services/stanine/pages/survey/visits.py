@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -32,17 +32,24 @@ class Visit:
     wording: Wording = field(repr=False)
     pages: tuple[SurveyPage, ...]
     shown: frozenset[str]
+    #: When the session was read, in seconds of this process's monotonic clock.
+    found_at: float
 
     @property
     def id(self) -> str:
         """The id of the session."""
         return self.session.session
 
-    def seconds_left(self, now: datetime) -> float | None:
-        """Return the seconds to the deadline; None without a time limit."""
-        if self.session.deadline_at is None:
+    def seconds_left(self, now: float) -> float | None:
+        """Return the seconds to the deadline; None without a time limit. `now`: `monotonic_seconds`.
+
+        The server has stated both the deadline and the time of reading, so that this machine's clock does not matter.
+        """
+        deadline, read = self.session.deadline_at, self.session.read_at
+        if deadline is None or read is None:
             return None
-        return (datetime.fromisoformat(self.session.deadline_at) - now).total_seconds()
+        left = datetime.fromisoformat(deadline) - datetime.fromisoformat(read)
+        return left.total_seconds() - (now - self.found_at)
 
     def after_save(self, seq: int, answers: dict[str, Any], attributes: dict[str, Any]) -> "Visit":
         """Return the visit after a save; None removes an answer."""
@@ -67,7 +74,7 @@ class Visits:
 
     async def find(self, request: Request, session: str, token: str) -> Visit:
         """Return the visit of a request. Raises the client's errors."""
-        found = await self.source.get(session, token)
+        found, found_at = await self.source.get(session, token), monotonic_seconds()
         prepared = await self._forms.find(found, lambda: self.source.form(session, token))
         wanted = [found.language] if found.language else []
         language = interface_language([*wanted, *accepted_languages(request)])
@@ -80,6 +87,7 @@ class Visits:
             Wording(language),
             prepared.pages(prepared.asked(fixed)),
             prepared.shown(found.answers, found.attributes),
+            found_at,
         )
 
     def fragments(self, visit: Visit, page: SurveyPage) -> ItemFragments:
@@ -92,9 +100,9 @@ def accepted_languages(request: Request) -> list[str]:
     return accepted(request.headers.get("accept-language", ""))
 
 
-def current_time() -> datetime:
-    """Return the time. The only clock of the survey."""
-    return datetime.now(UTC)
+def monotonic_seconds() -> float:
+    """Return seconds of a clock that nobody sets. The only clock of the survey."""
+    return time.monotonic()
 
 
 def _merged(known: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
