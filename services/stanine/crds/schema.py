@@ -24,7 +24,6 @@ _PRESERVE = "x-kubernetes-preserve-unknown-fields"
 _RULES = "x-kubernetes-validations"
 #: References that are replaced as a whole, because halves of two field owners are not a valid reference.
 _ATOMIC = (RedisConfigRef, SecretKeyRef)
-_LATER = "Not supported by this version: reported by the condition Ready."
 
 
 def schema_of(record: type[msgspec.Struct], rules: Iterable[Rule] = ()) -> Schema:
@@ -48,10 +47,7 @@ def _at(schema: Schema, path: tuple[str, ...]) -> Schema:
 def _object(info: Any) -> Schema:
     record = info.cls
     comments = field_comments(record)
-    properties: Schema = {
-        name: {"description": _LATER, _PRESERVE: True}
-        for name in sorted(getattr(record, "later", ()))
-    }
+    properties: Schema = {}
     for field in info.fields:
         schema = _value(field.type)
         if comment := comments.get(field.name):

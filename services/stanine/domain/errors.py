@@ -18,7 +18,7 @@ Code = Literal[
     # reading a text
     "Syntax", "Encoding", "TooDeep", "TooLarge", "DuplicateKey", "KeyNotText", "SeveralDocuments", "Alias", "Tag", "NumberOutOfRange",
     # the structure of a document or an attempt
-    "WrongType", "MissingField", "UnknownField", "NotSupported", "WrongText", "TooLong", "TooShort", "TooMany", "TooFew", "OutOfRange",
+    "WrongType", "MissingField", "UnknownField", "WrongText", "TooLong", "TooShort", "TooMany", "TooFew", "OutOfRange",
     # the meaning of a document
     "NameMismatch", "DuplicateId", "ReservedId", "DuplicateValue", "UnknownReference", "Contradiction", "NoNumbers", "NotReversible",
     "NotAnOption", "PointsMismatch", "WrongWeight", "WrongMinValid", "BandsOverlap", "TooManyDecimals", "RangesOverlap", "RangesGap",

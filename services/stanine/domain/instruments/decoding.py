@@ -114,17 +114,11 @@ class _Reader:
             if not isinstance(name, str):
                 self._key_fault(name, place)
             elif (field := fields.get(name)) is None:
-                self._unknown_field(name, info.cls, list(fields), member(place, name))
+                self._unknown_field(name, list(fields), member(place, name))
             elif value is None and (
                 not field.required or isinstance(field.type, inspection.NoneType)
             ):
                 continue  # null and absent are equivalent
-            elif isinstance(value, str) and value in info.cls.later_values.get(name, ()):
-                self.faults.add(
-                    member(place, name),
-                    "NotSupported",
-                    f"{quote(value)} is not supported by this version yet",
-                )
             else:
                 values[field.name] = self.read(value, field.type, member(place, name))
         for name, field in fields.items():
@@ -213,10 +207,7 @@ class _Reader:
     def _key_fault(self, name: object, place: str) -> None:
         self.faults.add(place, "KeyNotText", f"the key {quote(name)} is not text: {_QUOTES}")
 
-    def _unknown_field(self, name: str, record: Any, known: list[str], place: str) -> None:
-        if name in record.later:
-            self.faults.add(place, "NotSupported", "not supported by this version yet")
-            return
+    def _unknown_field(self, name: str, known: list[str], place: str) -> None:
         near = difflib.get_close_matches(name, known, 1)
         self.faults.add(
             place,

@@ -3,7 +3,7 @@
 Used by the records of the form, of the scales and of the wording.
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -73,11 +73,6 @@ class Record(
     msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, omit_defaults=True
 ):
     """Base of all records of a document: camelCase names, no unknown fields."""
-
-    #: Fields of the format that this version does not support, by their names in a document.
-    later: ClassVar[frozenset[str]] = frozenset()
-    #: Values of closed lists that this version does not support, by field.
-    later_values: ClassVar[dict[str, frozenset[str]]] = {}
 
 
 class Coding(Record, frozen=True):
