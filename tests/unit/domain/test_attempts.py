@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.domain.documents import documents_with_answers
 
+from stanine.domain.attempts.explain import explain
 from stanine.domain.attempts.response import (
     Attempt,
     Packer,
@@ -132,6 +133,7 @@ def test_an_attempt_is_read_without_its_nulls() -> None:
             sent(attributes={"a": "x" * 257, "b": False}),
             {("/attributes/a", "TooLong"), ("/attributes/b", "WrongType")},
         ),
+        (sent(attributes=[1]), {("/attributes", "WrongType")}),
         (b" " * (MAX_ATTEMPT_BYTES + 1), {("", "TooLarge")}),
     ],
 )
@@ -139,6 +141,25 @@ def test_what_is_no_attempt_is_refused_with_all_its_faults(
     text: bytes, faults: set[tuple[str, str]]
 ) -> None:
     assert faults_of(decode_attempt, text) == faults
+
+
+def test_a_refusal_without_a_fault_of_the_slow_reader_is_reported() -> None:
+    refusal = explain(sent(), ValueError("a reason of the decoder"))
+    (fault,) = refusal.faults
+    assert (fault.place, fault.code) == ("", "Syntax")
+    assert "a reason of the decoder" in fault.detail
+
+
+def test_texts_that_need_more_bytes_than_an_attempt_has_are_refused() -> None:
+    document = copy.deepcopy(DOCUMENT)
+    document["spec"]["items"] += [
+        {"id": f"t{n}", "text": "t", "type": "Text", "maxLength": 10_000} for n in range(7)
+    ]
+    form = build_entry(parse_instrument(document), number=1, revision=1, form=1, digest="")
+    answers: dict[str, Any] = {f"t{n}": "x" * 10_000 for n in range(7)}
+    assert faults_of(Packer(form).pack, Attempt(answers)) == {("/answers", "TooLarge")}
+    del answers["t6"]
+    Packer(form).pack(Attempt(answers))
 
 
 def test_the_edges_of_every_limit_are_within() -> None:

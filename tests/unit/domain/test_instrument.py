@@ -291,6 +291,32 @@ def test_more_items_over_all_scales_than_scoring_should_cost_are_refused() -> No
     }
 
 
+def test_answers_that_need_more_bytes_than_a_row_has_are_refused() -> None:
+    ranked = [{"value": n} for n in range(20)]
+    items = [
+        {"id": "x", "text": "t", "responses": "three"},
+        *({"id": f"r{n}", "text": "t", "type": "Ranking", "options": ranked} for n in range(1_600)),
+    ]
+    scales = [{"id": "s", "items": ["x"], "score": "Sum"}]
+    (fault,) = faults_of(changed(spec__items=items, spec__scales=scales))
+    assert (fault.place, fault.code) == ("spec.items", "TooLarge")
+    assert "32001 bytes; 32000 are allowed" in fault.detail
+    parse_instrument(changed(spec__items=items[1:1_600] + items[:1], spec__scales=scales))
+
+
+def test_conditions_and_formulas_that_name_too_many_items_are_refused() -> None:
+    items = [{"id": f"i{n}", "text": "t", "responses": "three"} for n in range(400)]
+    total = " + ".join(f"i{n}" for n in range(200))
+    formulas = [{"id": f"s{n}", "formula": total} for n in range(101)]
+    (fault,) = faults_of(changed(spec__items=items, spec__scales=formulas))
+    assert (fault.place, fault.code) == ("spec.scales", "TooMany")
+    for item in items[200:]:
+        item["when"] = f"{total} > 1"
+    scales = [{"id": "s", "items": ["i0"], "score": "Sum"}]
+    (fault,) = faults_of(changed(spec__items=items, spec__scales=scales))
+    assert (fault.place, fault.code) == ("spec.items[300].when", "TooMany")
+
+
 PLAIN = st.recursive(
     st.none()
     | st.booleans()
