@@ -12,6 +12,7 @@ from stanine.cli.io.forms import Form, ItemColumn
 from stanine.cli.io.other_formats import recognise
 from stanine.cli.io.responses import Responses
 from stanine.cli.io.sheet import LINE_LIMIT, Sheet
+from stanine.domain.attempts.cells import ItemCells, form_of_public
 
 FORM = Form([ItemColumn("A1", [1, 2]), ItemColumn("mood_2", [1, 2])], [])
 
@@ -93,3 +94,36 @@ def test_unknown_columns_with_similar_names_are_reported() -> None:
         "MOOD-2",  # mood_2 exists
         "note",
     ]
+
+
+def test_row_names_of_r_are_recognised_in_the_first_row_only() -> None:
+    first, second = read(b"A1,mood_2\n1,1,2\n2,1,2\n")
+    assert first.fault is not None
+    assert second.fault is not None
+    assert "row.names=FALSE" in first.fault.detail
+    assert second.fault.detail == "3 fields, but the header has 2"
+
+
+RANKED = form_of_public(
+    {"id": "r", "type": "Ranking", "options": [{"value": value} for value in ("x", "y", "z")]}
+)
+RANKING = Form([ItemColumn("r", ["x", "y", "z"], cells=ItemCells(RANKED))], [])
+
+
+@pytest.mark.parametrize("header", ["r[1],r[2],r[3]", "r_1,r_2,r_3"])
+def test_columns_of_a_ranking_by_place_are_explained(header: str) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        Responses(Sheet(io.BytesIO(f"{header}\ny,x,z\n".encode()), "f"), RANKING)
+    assert "missing column for r.x, r.y, r.z" in str(caught.value)
+    assert "in order of place" in str(caught.value)
+    with pytest.raises(InvalidInputError) as caught:
+        Responses(Sheet(io.BytesIO(b"r[1],r[2],other\n"), "f"), RANKING)
+    assert "in order of place" not in str(caught.value)
+
+
+def test_options_in_the_columns_of_a_ranking_are_explained_without_quoting_them() -> None:
+    options, other = Responses(Sheet(io.BytesIO(b"r.x,r.y,r.z\ny,x,z\n1,2,2\n"), "f"), RANKING)
+    assert options.fault is not None
+    assert other.fault is not None
+    assert options.fault.detail.endswith("each belongs to one option and holds its place")
+    assert other.fault.detail == "r.x: the places are 1 to 3, each once"

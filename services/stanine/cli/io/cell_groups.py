@@ -60,7 +60,13 @@ class CellGroup:
                     return None
             return self._cells.read(texts)
         except ValueError as error:
-            raise CellError(str(error)) from None
+            raise CellError(f"{error}{self._hint(texts)}") from None
+
+    def _hint(self, texts: Sequence[str]) -> str:
+        """Return a hint if the cells of a ranking hold its options, each once, instead of their places."""
+        if self._type != "Ranking" or sorted(texts) != sorted(map(str, self._options)):
+            return ""
+        return "; the cells hold options: each belongs to one option and holds its place"
 
     def _number(self, text: str) -> str:
         if not text:

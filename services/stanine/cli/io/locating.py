@@ -11,7 +11,7 @@ from stanine.cli.exits import InvalidInputError
 from stanine.cli.io.column_map import ColumnSettings
 from stanine.cli.io.file_options import FileOptions
 from stanine.cli.io.forms import Form, ItemColumn
-from stanine.cli.io.other_formats import explain_one_column
+from stanine.cli.io.other_formats import explain_one_column, explain_ranking
 from stanine.cli.io.sheet import Sheet, is_text
 
 #: The column of the row's language.
@@ -57,7 +57,10 @@ def locate_columns(sheet: Sheet, form: Form, options: FileOptions) -> Columns:
     absent = {plain: name for name in named.difference(sheet.header) if (plain := _plain(name))}
     places, ignored = _places(sheet, named, absent)
     _refuse_missing(
-        sheet, [title for its in items.values() for title in its if title not in places], absent
+        sheet,
+        [title for its in items.values() for title in its if title not in places],
+        absent,
+        list(_rankings_by_place(sheet, form, items)),
     )
     for name, title in others.items():
         if title not in places and _is_named(name, options):
@@ -170,10 +173,27 @@ def _some(titles: Sequence[str]) -> str:
     )
 
 
-def _refuse_missing(sheet: Sheet, missing: list[str], absent: Mapping[str, str]) -> None:
+def _rankings_by_place(
+    sheet: Sheet, form: Form, items: Mapping[str, Sequence[str]]
+) -> Iterator[str]:
+    """Yield a hint for each missing Ranking whose columns are named by place."""
+    for item in form.items:
+        if item.cells is None or item.cells.form.type != "Ranking":
+            continue
+        if sheet.header and not set(items[item.id]).intersection(sheet.header):
+            options = [str(option.value) for option in item.cells.form.options]
+            column = items[item.id][0].removesuffix(f".{options[0]}")
+            if hint := explain_ranking(sheet.header, column, options):
+                yield hint
+
+
+def _refuse_missing(
+    sheet: Sheet, missing: list[str], absent: Mapping[str, str], hints: Sequence[str]
+) -> None:
+    """Raise InvalidInputError if columns are missing. `hints`: what other programs may have written instead."""
     if not missing:
         return
-    lines = [f"{sheet.name}:{sheet.header_line}: missing column for {_some(missing)}"]
+    lines = [f"{sheet.name}:{sheet.header_line}: missing column for {_some(missing)}", *hints]
     close = [(title, meant) for title in sheet.header if (meant := absent.get(_plain(title)))]
     if close:
         pairs = ", ".join(f"{title!r} is probably {meant}" for title, meant in close[:_NAMED])

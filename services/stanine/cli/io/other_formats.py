@@ -1,9 +1,10 @@
-"""Detects files that are not separated texts and explains how to convert them.
+"""Detects files and tables that other programs write in another form, and explains how to convert them.
 
 Called by `encoding`, `sheet` and `locating`.
 """
 
 import re
+from collections.abc import Sequence
 
 _SAVE = "save the sheet as CSV (UTF-8)"
 #: First bytes of a file, its format, and the remedy.
@@ -48,6 +49,27 @@ def explain_separator(line: str, separator: str) -> str:
         if marks and separator not in plain
         else ""
     )
+
+
+def explain_row_names(fields: int, width: int, number: int) -> str:
+    """Return a hint if the first row has one field more than the header, as R writes row names by default."""
+    return (
+        "; R's write.table writes row names without a column name: write with row.names=FALSE"
+        if number == 1 and fields == width + 1
+        else ""
+    )
+
+
+def explain_ranking(header: Sequence[str], column: str, options: Sequence[str]) -> str:
+    """Return a hint if a header has the columns of a ranking by place, as LimeSurvey exports it; else empty."""
+    for pattern in ("{}[{}]", "{}_{}"):
+        by_place = [pattern.format(column, place) for place in range(1, len(options) + 1)]
+        if set(by_place) <= set(header):
+            return (
+                f"the columns {by_place[0]} to {by_place[-1]} seem to hold the options in order of place, as LimeSurvey"
+                f" exports a ranking: write one column per option ({column}.{options[0]}, …) that holds its place"
+            )
+    return ""
 
 
 def explain_one_column(title: str, separator: str) -> str:

@@ -9,7 +9,7 @@ from typing import IO, NamedTuple
 
 from stanine.cli.exits import InvalidInputError
 from stanine.cli.io.dialect import PLAIN, Dialect
-from stanine.cli.io.other_formats import explain_separator, recognise
+from stanine.cli.io.other_formats import explain_row_names, explain_separator, recognise
 
 #: Maximum bytes of a line or row. The largest header (2,000 items, ids of 64 characters) has 130 kB.
 LINE_LIMIT = 1 << 20
@@ -92,7 +92,8 @@ class Sheet:
                 fault = RowFault(
                     line,
                     min(len(cells), width) + 1,
-                    f"{len(cells)} fields, but the header has {width}",
+                    f"{len(cells)} fields, but the header has {width}"
+                    + explain_row_names(len(cells), width, number),
                 )
             yield Row(number, line, cells, fault)
 
