@@ -7,20 +7,20 @@ cannot be completed is aborted, so that the client notices; it continues after t
 import asyncio
 import io
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection
 from typing import Any
 
 import msgspec
 from msgspec import UNSET
 
+from stanine.api.attempt_parts import AttemptParts, PerForm, read_answers
 from stanine.api.attempt_reader import AttemptReader, Found, FoundAttempts
 from stanine.api.bodies import ResultBody, given
-from stanine.api.export_bodies import AttemptLabels, ListedAttempt, ListPosition
+from stanine.api.export_bodies import ListedAttempt, ListPosition
 from stanine.api.intake.bulk_stream import STALL_SECONDS
 from stanine.api.result_presenter import ResultPresenter, iso
 from stanine.api.web.http import NDJSON, ClientGone, Request
 from stanine.domain.attempts.unpacking import Unpacker
-from stanine.domain.instruments.public_form import public_form
 from stanine.domain.scoring.index import IndexEntry
 from stanine.domain.tables.answer_columns import AnswerColumns, label_cells, labels_of
 from stanine.domain.tables.attempt_columns import (
@@ -33,7 +33,6 @@ from stanine.domain.tables.score_columns import score_columns_of
 from stanine.domain.tables.variables import variables_of
 from stanine.store.attempt_lists import AttemptFilter
 from stanine.store.cursors import Cursor
-from stanine.store.errors import CorruptRecordError
 
 CSV = b"text/csv"
 #: Attempts between two cursors in NDJSON; seconds after which a cursor is sent even if no attempt was found.
@@ -131,32 +130,14 @@ class AttemptExport:
         return await self._scorings.body(found.view, found.entry, found.attempt, found.result)
 
 
-class _Forms:
-    """What depends on a form only, made once per form and revision of its entry."""
-
-    def __init__(self, make: Callable[[IndexEntry], Any]) -> None:
-        self._make = make
-        self._made: dict[tuple[int, int], Any] = {}
-
-    def of(self, entry: IndexEntry) -> Any:
-        name = entry.form, entry.revision
-        if name not in self._made:
-            self._made[name] = self._make(entry)
-        return self._made[name]
-
-
 class _Lines:
     """Makes the records of NDJSON."""
 
     def __init__(self, order: ExportOrder) -> None:
-        self._parts = order.parts
-        self._unpackers = _Forms(Unpacker)
-        self._labels = _Forms(lambda entry: _labels_by_id(entry, order.language))
+        self._parts = AttemptParts(order.parts, order.language)
 
     def line(self, found: Found, result: ResultBody | None) -> ListedAttempt:
-        attempt, parts = found.attempt, self._parts
-        answers, hidden = _answers(self._unpackers.of(found.entry), found)
-        has_answers, has_attributes = "answers" in parts, "attributes" in parts
+        attempt, parts = found.attempt, self._parts.of(found)
         return ListedAttempt(
             attempt=attempt.id.hex(),
             revision=attempt.revision,
@@ -167,16 +148,10 @@ class _Lines:
             participant=given(attempt.participant),
             language=given(attempt.language),
             seconds=given(attempt.seconds),
-            attributes=given({**attempt.attributes} or None) if has_attributes else UNSET,
-            answers=answers if has_answers else UNSET,
-            not_shown=given(hidden or None) if has_answers else UNSET,
-            labels=_labels(
-                self._labels.of(found.entry),
-                answers if has_answers else {},
-                attempt.attributes if has_attributes else {},
-            )
-            if "labels" in parts
-            else UNSET,
+            attributes=parts.attributes,
+            answers=parts.answers,
+            not_shown=parts.not_shown,
+            labels=parts.labels,
             scoring_revision=UNSET if result is None else result.scoring_revision,
             engine=UNSET if result is None else result.engine,
             scales=UNSET if result is None else result.scales,
@@ -202,7 +177,7 @@ class _Table:
             for place in self._kept
             if self._variables[place].name in labels
         ]
-        self._unpackers = _Forms(Unpacker)
+        self._unpackers = PerForm(Unpacker)
         self._columns = AnswerColumns(self._variables)
         self._scores = score_columns_of(forms) if "results" in order.parts else None
         self._has_answers = wanted["item"]
@@ -220,7 +195,7 @@ class _Table:
     def add(self, found: Found, result: ResultBody | None) -> None:
         """Add a row. Raises ExportEndedError for a form whose columns the header lacks."""
         attempt = found.attempt
-        answers, hidden = _answers(self._unpackers.of(found.entry), found)
+        answers, hidden = read_answers(self._unpackers.of(found.entry), found)
         try:
             values = self._columns.values(found.entry.form, answers, attempt.attributes)
         except KeyError:
@@ -271,58 +246,6 @@ async def _write(request: Request, part: bytes, *, more: bool = True) -> None:
     async with asyncio.timeout(STALL_SECONDS):
         await request.write(part, more=more)
     await asyncio.sleep(0)
-
-
-def _answers(unpacker: Unpacker, found: Found) -> tuple[dict[str, Any], tuple[str, ...]]:
-    try:
-        return unpacker.read(found.attempt.codes)
-    except ValueError as error:
-        raise CorruptRecordError(f"answers of attempt {found.attempt.id.hex()}: {error}") from None
-
-
-def _labels_by_id(
-    entry: IndexEntry, language: str | None
-) -> tuple[dict[str, dict[Any, str]], dict[str, dict[Any, str]]]:
-    """Return the labels of values by item, and by attribute."""
-    form = public_form(entry, language)
-    items = {
-        item["id"]: {one["value"]: one["label"] for one in item["options"] if "label" in one}
-        for item in form["items"]
-        if "options" in item
-    }
-    attributes = {
-        each["id"]: {
-            value: label
-            for value, label in zip(each["values"], each["labels"], strict=False)
-            if label
-        }
-        for each in form["attributes"]
-        if "labels" in each
-    }
-    return items, attributes
-
-
-def _labels(
-    known: tuple[dict[str, dict[Any, str]], dict[str, dict[Any, str]]],
-    answers: Mapping[str, Any],
-    attributes: Mapping[str, Any],
-) -> AttemptLabels:
-    of_items, of_attributes = known
-    found: dict[str, str | list[str]] = {}
-    for item, labels in of_items.items():
-        answer = answers.get(item)
-        if isinstance(answer, list):
-            found[item] = [labels.get(value, str(value)) for value in answer]
-        elif answer is not None and answer in labels:
-            found[item] = labels[answer]
-    return AttemptLabels(
-        found,
-        {
-            name: labels[attributes[name]]
-            for name, labels in of_attributes.items()
-            if attributes.get(name) in labels
-        },
-    )
 
 
 def _plain(value: Any) -> Any:

@@ -1,9 +1,9 @@
-"""Lines of an export of attempts. Used by `attempt_export` and its routes."""
+"""Lines of an export of attempts, and results with their attempts. Used by `attempt_export` and the routes."""
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from stanine.api.bodies import State
+from stanine.api.bodies import ResultBody, State
 from stanine.domain.scoring.result import ProfileResult, ScaleResult
 from stanine.domain.tables.variables import Variable
 
@@ -42,6 +42,26 @@ class ListedAttempt(msgspec.Struct, frozen=True, rename="camel"):
     scales: dict[str, ScaleResult] | UnsetType = UNSET
     profiles: dict[str, ProfileResult] | UnsetType = UNSET
     reason: str | UnsetType = UNSET
+
+
+class ExportedResult(ResultBody, frozen=True):
+    """A result in the list of an instrument, with the parts of its attempt that `include` names."""
+
+    #: Duration in seconds, as submitted; with any part of the attempt.
+    seconds: float | UnsetType = UNSET
+    attributes: dict[str, float | str] | UnsetType = UNSET
+    #: Every item of the form; null: not answered.
+    answers: dict[str, float | str | list[float | str] | None] | UnsetType = UNSET
+    #: The items that were not shown, because of their conditions.
+    not_shown: tuple[str, ...] | UnsetType = UNSET
+    labels: AttemptLabels | UnsetType = UNSET
+
+
+class ExportedResultPage(msgspec.Struct, frozen=True):
+    """Results in commit order; `next` is the cursor to continue from, also at the end."""
+
+    items: list[ExportedResult]
+    next: str
 
 
 class ListPosition(msgspec.Struct, frozen=True):

@@ -22,6 +22,7 @@ from tests.integration.api.serving import (
 from tests.integration.api.test_every_feature import ATTEMPT, DOCUMENT
 
 LIST = "/v1/instruments/a-mood/attempts"
+FED = "/v1/instruments/a-mood/results"
 CSV = {"accept": "text/csv"}
 
 
@@ -158,6 +159,40 @@ def test_a_faulty_query_is_refused_before_the_answer_begins(
     refused = shared.http().get(LIST, params=query)
     assert refused.status_code == 400
     assert about in problem(refused, "malformed-request")["detail"]
+
+
+def test_results_can_include_the_parts_of_the_attempt_list(mood: Serving) -> None:
+    attempts = submit(mood, 3)
+    last = mood.submit(answers={"i1": 2}, key="k", seconds=4)["attempt"]
+    for attempt in (last, *attempts[::-1]):  # commits in the reverse order of arrival
+        mood.score({"attempt": attempt})
+    parts = "answers,attributes,labels"
+    listed = {line["attempt"]: line for line in stream(mood, include=f"{parts},results")[0]}
+    page = mood.http().get(FED, params={"include": parts, "limit": 3}).json()
+    rest = mood.http().get(FED, params={"include": parts, "after": page["next"]}).json()
+    fed = page["items"] + rest["items"]
+    assert ids(fed) == [last, *attempts[::-1]]
+    for each in fed:
+        line = listed[each["attempt"]]
+        assert line == {name: each[name] for name in line}
+    plain = mood.http().get(FED, params={"include": "quality"}).json()
+    assert not {"answers", "attributes", "labels", "seconds"} & set(plain["items"][0])
+    both = mood.http().get(FED, params={"include": "quality,answers"}).json()["items"][0]
+    assert both["quality"] == plain["items"][0]["quality"]
+    assert both["answers"] == listed[last]["answers"]
+    problem(mood.http().get(FED, params={"include": "labels"}), "malformed-request")
+
+
+@pytest.mark.parametrize("include", ["answers", "attributes", "answers,labels", "quality,answers"])
+def test_results_with_parts_of_attempts_need_the_scope_of_attempts(
+    shared: Serving, include: str
+) -> None:
+    reader = shared.http(only("results:read"))
+    assert reader.get(FED, params={"include": "quality"}).status_code == 200
+    refused = reader.get(FED, params={"include": include})
+    assert "attempts:read" in problem(refused, "missing-scope")["detail"]
+    reader = shared.http(only("attempts:read"))
+    problem(reader.get(FED, params={"include": include}), "missing-scope")
 
 
 def test_results_need_their_own_scope(mood: Serving) -> None:

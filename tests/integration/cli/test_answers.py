@@ -1,4 +1,4 @@
-"""`stanine answers` with a running stack: what is exported reads back equal, in every format."""
+"""`stanine answers`, `stanine results --with`, with a running stack: exports read back equal, in every format."""
 
 import csv
 import datetime
@@ -161,3 +161,70 @@ def test_a_faulty_part_is_refused_before_anything_is_written(
     assert ran.status == 1
     assert "results and labels" in ran.err
     assert not (tmp_path / "x.csv").exists()
+
+
+def test_results_with_answers_are_the_same_columns_in_commit_order(
+    stanine: Run, up: Up, answered: str, tmp_path: Path
+) -> None:
+    parts = "answers,attributes,labels"
+    listed = stanine("answers", answered, "--with", "results,labels", **up.variables)
+    ran = stanine(
+        "results", answered, "--with", parts, "--output", "results.csv", "--codebook", "book.csv", **up.variables
+    )  # fmt: skip
+    assert ran.status == 0, ran.err
+    text = (tmp_path / "results.csv").read_bytes().decode()
+    assert text.splitlines()[0] == listed.out.splitlines()[0]
+    by_key = {row["key"]: row for row in rows_of(listed.out)}
+    rows = rows_of(text)
+    assert rows == [by_key[row["key"]] for row in rows]
+    committed = rows_of(stanine("results", answered, **up.variables).out)
+    assert [row["attempt"] for row in rows] == [row["attempt"] for row in committed]
+    assert len(rows) == len(ATTEMPTS)
+    book = rows_of((tmp_path / "book.csv").read_text())
+    assert list(dict.fromkeys(row["variable"] for row in book)) == list(rows[0])
+
+    made = stanine(
+        "results", answered, "-o", "parquet", "--with", parts, "--output", "results.parquet", **up.variables
+    )  # fmt: skip
+    assert made.status == 0, made.err
+    table = pyarrow.parquet.read_table(tmp_path / "results.parquet").to_pylist()
+    assert [each["attempt"] for each in table] == [row["attempt"] for row in rows]
+    first = next(each for each in table if each["key"] == "row-1")
+    assert (first["d1"], first["sex.label"], first["mood.raw"]) == (0, "Female", 2.0)
+
+
+def test_results_with_answers_are_resumed_at_the_cursor(
+    stanine: Run, up: Up, answered: str
+) -> None:
+    plain = stanine("results", answered, "-o", "ndjson", **up.variables)
+    cursor = plain.err.rsplit("cursor: ", 1)[1].strip()
+    with Stanine(up.variables["STANINE_API_URL"], up.variables["STANINE_KEY"]) as client:
+        client.attempts.submit_and_wait(answered, {"A1": 3, "d1": 0}, key="row-4")
+    options = ("--with", "answers", "-o", "ndjson", "--after", cursor)
+    ran = stanine("results", answered, *options, **up.variables)
+    (line,) = map(json.loads, ran.out.splitlines())
+    assert (line["key"], line["answers"]["A1"], line["state"]) == ("row-4", 3, "Scored")
+    assert "attributes" not in line
+    empty = stanine(
+        "results", answered, "--with", "attributes", "--after",
+        ran.err.rsplit("cursor: ", 1)[1].strip(), **up.variables,
+    )  # fmt: skip
+    assert (empty.status, rows_of(empty.out)) == (0, [])
+    assert empty.out.startswith("key,attempt,")
+
+
+@pytest.mark.parametrize(
+    ("options", "about"),
+    [
+        (("--with", "scores"), "answers, attributes, labels"),
+        (("--with", "labels"), "add one of them"),
+        (("--codebook", "book.csv"), "--with answers"),
+    ],
+)
+def test_faulty_options_of_results_are_refused_before_anything_is_written(
+    stanine: Run, up: Up, tmp_path: Path, options: tuple[str, ...], about: str
+) -> None:
+    ran = stanine("results", "any", *options, "--output", "x.csv", **up.variables)
+    assert ran.status == 1
+    assert about in ran.err
+    assert list(tmp_path.glob("*.csv")) == []

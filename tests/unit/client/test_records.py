@@ -15,7 +15,10 @@ from stanine.domain.statistics.group_figures import GroupFigures, HistogramBar, 
 from stanine.domain.tables.variables import ValueLabel, Variable
 
 #: Members that the client gives in another record.
-ELSEWHERE: dict[type[msgspec.Struct], set[str]] = {bodies.ResultBody: {"token", "repeated"}}
+ELSEWHERE: dict[type[msgspec.Struct], set[str]] = {
+    bodies.ResultBody: {"token", "repeated"},
+    export_bodies.ExportedResult: {"token", "repeated"},
+}
 
 
 @pytest.mark.parametrize(
@@ -27,6 +30,7 @@ ELSEWHERE: dict[type[msgspec.Struct], set[str]] = {bodies.ResultBody: {"token", 
         (records.AttemptInfo, bodies.StoredAnswers),
         (records.AttemptResult, bodies.ResultBody),
         (records.ListedAttemptInfo, export_bodies.ListedAttempt),
+        (records.ExportedResultInfo, export_bodies.ExportedResult),
         (records.CodebookInfo, export_bodies.Codebook),
         (records.StatisticsInfo, StatisticsBody),
         (records.GroupInfo, GroupFigures),

@@ -29,6 +29,7 @@ _LAST_REVISION = limits.MAX_REVISION
 _NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,5})(?:\.[0-9]{1,30})?(?:[eE][-+]?[0-9]{1,3})?", re.ASCII)
 #: Optional parts of an answer; parts of an attempt in a list, and those by default.
 _PARTS = frozenset({"quality"})
+_RESULT_PARTS = frozenset({"answers", "attributes", "labels", "quality"})
 _LISTED_PARTS = frozenset({"answers", "attributes", "results", "labels"})
 _USUAL_PARTS = frozenset({"answers", "attributes"})
 #: Maximum of `limit` where an answer is streamed.
@@ -250,6 +251,14 @@ INCLUDE = Query(
     frozenset(),
     {"type": "string", "enum": sorted(_PARTS)},
     "`quality`: figures about how the attempt was filled in.",
+)
+INCLUDE_ATTEMPT = Query(
+    "include",
+    _parts(_RESULT_PARTS),
+    frozenset(),
+    {"type": "string"},
+    "Parts of each attempt besides its result, separated by commas: `answers`, `attributes`, `labels`, which need the "
+    "scope `attempts:read`; `quality`: figures about how the attempt was filled in.",
 )
 LANGUAGE_TAG = Query(
     "language",

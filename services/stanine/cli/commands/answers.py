@@ -3,27 +3,22 @@
 Registered by `application`.
 """
 
-import tempfile
-from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import IO, Annotated
 
-import msgspec
 import typer
 
 from stanine.cli.connection import connect
 from stanine.cli.exits import CliError
+from stanine.cli.io.attempt_files import MakeWriter, write_lines, write_table
 from stanine.cli.io.codebook_file import write_codebook
+from stanine.cli.io.counted_listing import CountedListing
 from stanine.cli.io.parquet import ParquetTable
 from stanine.cli.io.sav import SavTable
-from stanine.cli.io.tables import AttemptTable, CsvTable, TableWriter, scores_of
-from stanine.cli.io.terminal import Bar, note, open_output, progress
+from stanine.cli.io.tables import CsvTable
+from stanine.cli.io.terminal import note, open_output, progress
 from stanine.cli.options import DEFAULT_SERVER, Key, Output, Server
-from stanine.client import Listing
-from stanine.client.records import CodebookInfo, ListedAttemptInfo
-from stanine.domain.scoring.result import fields_of_result, merged_fields
-from stanine.domain.tables.score_columns import ScoreColumns
 
 
 class AnswerFormat(StrEnum):
@@ -104,39 +99,17 @@ def answers(
             language=language or None,
             on_history_change="continue",
         )
-        found = _Attempts(listed, bar)
+        found = CountedListing(listed, bar, "attempt")
         if view is AnswerFormat.NDJSON:
-            for each in found:
-                out.write(msgspec.json.encode(each).decode() + "\n")
-            table = AttemptTable(described, parts, None)
+            table = write_lines(found, described, parts, out)
         else:
-            table = _write_table(found, described, parts, _writer(view, out, described.title))
+            table = write_table(found, described, parts, _writer(view, out, described.title))
     if codebook is not None:
         with open_output(codebook) as file:
             write_codebook(file, table.columns)
     if not found.count:
         note(f"{name} has no {'new ' if after else ''}attempts here; later ones follow this cursor")
-    note(f"cursor: {listed.cursor}")
-
-
-class _Attempts:
-    """Iterates over attempts, counts them, and notes when the server's data were replaced."""
-
-    def __init__(self, listed: Listing[ListedAttemptInfo], bar: Bar) -> None:
-        self._listed, self._bar = listed, bar
-        self.count = 0
-
-    def __iter__(self) -> Iterator[ListedAttemptInfo]:
-        changes = 0
-        while not self._listed.at_end:
-            page = self._listed.read()
-            if self._listed.history_changes > changes:
-                changes = self._listed.history_changes
-                note("the server's data were replaced; continuing from the last common attempt")
-            for each in page:
-                self.count += 1
-                yield each
-            self._bar.advance(len(page))
+    note(f"cursor: {found.cursor}")
 
 
 def _parts(more: str) -> tuple[str, ...]:
@@ -149,7 +122,7 @@ def _parts(more: str) -> tuple[str, ...]:
     return (*_USUAL, *chosen)
 
 
-def _writer(view: AnswerFormat, out: IO[str], title: str) -> Callable[[AttemptTable], TableWriter]:
+def _writer(view: AnswerFormat, out: IO[str], title: str) -> MakeWriter:
     """Return a function that makes the writer of a table."""
     binary: IO[bytes] = out.buffer  # type: ignore[attr-defined] # a text stream over bytes
     match view:
@@ -158,44 +131,3 @@ def _writer(view: AnswerFormat, out: IO[str], title: str) -> Callable[[AttemptTa
         case AnswerFormat.SAV:
             return lambda table: SavTable(binary, table.columns, title)
     return lambda table: CsvTable(out, table.columns)
-
-
-def _write_table(
-    found: _Attempts,
-    codebook: CodebookInfo,
-    parts: tuple[str, ...],
-    make: Callable[[AttemptTable], TableWriter],
-) -> AttemptTable:
-    """Write the rows. With results they are kept in a file until all scales are known: revisions differ in them."""
-    if "results" not in parts:
-        table = AttemptTable(codebook, parts, None)
-        _write_rows(found, table, make(table))
-        return table
-    fields: dict[str, tuple[str, ...]] = {}
-    profiles: dict[str, None] = {}
-    with tempfile.TemporaryFile() as kept:
-        for each in found:
-            scales, its = scores_of(each)
-            for scale, scored in scales.items():
-                fields[scale] = merged_fields(fields.get(scale, ()), fields_of_result(scored))
-            profiles |= dict.fromkeys(its)
-            kept.write(msgspec.json.encode(each) + b"\n")
-        kept.seek(0)
-        table = AttemptTable(codebook, parts, ScoreColumns(fields.items(), tuple(profiles)))
-        read = msgspec.json.Decoder(ListedAttemptInfo).decode
-        _write_rows((read(line) for line in kept), table, make(table))
-    return table
-
-
-def _write_rows(
-    found: _Attempts | Iterator[ListedAttemptInfo], table: AttemptTable, writer: TableWriter
-) -> None:
-    for each in found:
-        try:
-            row = table.row(each)
-        except KeyError:
-            raise CliError(
-                "a new form was published during the export, and its columns are not in the table; run it again"
-            ) from None
-        writer.write(row)
-    writer.close()

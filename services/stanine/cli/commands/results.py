@@ -4,19 +4,26 @@ Registered by `application`.
 """
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
-from typing import Annotated, Any
+from pathlib import Path
+from typing import IO, Annotated, Any
 
 import msgspec
 import typer
 
 from stanine.cli.connection import connect
-from stanine.cli.io.parquet import ParquetWriter
+from stanine.cli.exits import CliError
+from stanine.cli.io.attempt_files import write_lines, write_table
+from stanine.cli.io.codebook_file import write_codebook
+from stanine.cli.io.counted_listing import CountedListing
+from stanine.cli.io.parquet import ParquetTable, ParquetWriter
 from stanine.cli.io.rows import CsvWriter, NdjsonWriter
+from stanine.cli.io.tables import AttemptTable, CsvTable
 from stanine.cli.io.terminal import note, open_output, progress
 from stanine.cli.options import DEFAULT_SERVER, Key, Output, Server
-from stanine.client import AttemptResult, Listing
+from stanine.client import AttemptResult
+from stanine.client.records import CodebookInfo, ExportedResultInfo
 from stanine.domain.scoring.result import (
     ProfileResult,
     ScaleResult,
@@ -26,6 +33,8 @@ from stanine.domain.scoring.result import (
 
 #: The columns before those of the scales.
 _ABOUT = ("key", "attempt", "participant", "revision", "scoringRevision", "state")
+#: Parts of attempts that `--with` takes.
+_PARTS = ("answers", "attributes", "labels")
 
 
 class ResultFormat(StrEnum):
@@ -47,6 +56,22 @@ def results(
     view: Annotated[
         ResultFormat, typer.Option("-o", "--format", help="Output format.")
     ] = ResultFormat.CSV,
+    more: Annotated[
+        str,
+        typer.Option(
+            "--with",
+            metavar="PARTS",
+            help="Also the attempts: answers, attributes, labels, separated by commas. Columns are those of `answers`.",
+        ),
+    ] = "",
+    codebook: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="With --with: also write the codebook (CSV), labels, values and missing codes of each column.",
+        ),
+    ] = None,
+    language: Annotated[str, typer.Option(help="With --with: the language of labels.")] = "",
     after: Annotated[
         str,
         typer.Option(metavar="CURSOR", help="Start after this cursor from an earlier export."),
@@ -57,29 +82,41 @@ def results(
 ) -> None:
     """Export the results of an instrument: `key`, `attempt`, …, then the scales as in `score`.
 
-    Failed attempts have no scores. The last line on standard error is the cursor to continue from. If the server's
-    data were replaced, the export starts at the last common result: results of an earlier export may repeat, none
-    is missing.
+    Failed attempts have no scores. With `--with` the columns are those of `stanine answers --with results`. The last
+    line on standard error is the cursor to continue from. If the server's data were replaced, the export starts at
+    the last common result: results of an earlier export may repeat, none is missing.
     """
+    parts = _parts(more)
+    if not parts and (codebook is not None or language):
+        raise CliError("--codebook and --language are about the attempts: add --with answers")
     with (
         connect(server, key) as client,
         open_output(output) as out,
         progress(f"results of {name}", beside=out) as bar,
     ):
-        listed = client.results.list(name, after=after, on_history_change="continue")
-        found = _Results(listed)
-        if view is ResultFormat.NDJSON:
-            writer = NdjsonWriter(out)
-            for each in found:
-                writer.write(each.about, each.scales, each.profiles)
-                bar.advance(1)
-        elif view is ResultFormat.CSV:
-            _write_table(found, lambda scales, profiles: CsvWriter(out, _ABOUT, scales, profiles))
-        else:
-            _write_table(
-                found,
-                lambda scales, profiles: ParquetWriter(out.buffer, _ABOUT, scales, profiles),  # type: ignore[attr-defined] # a text stream over bytes
+        found: CountedListing[AttemptResult]
+        if parts:
+            described = client.attempts.codebook(name, language=language or None)
+            exported = CountedListing(
+                client.results.export(
+                    name,
+                    after=after,
+                    include=parts,
+                    language=language or None,
+                    on_history_change="continue",
+                ),
+                bar,
+                "result",
             )
+            table = _write_with_attempts(exported, described, parts, view, out)
+            found = exported
+        else:
+            listed = client.results.list(name, after=after, on_history_change="continue")
+            found = CountedListing(listed, bar, "result")
+            _write_results(map(_convert, found), view, out)
+    if codebook is not None:
+        with open_output(codebook) as file:
+            write_codebook(file, table.columns)
     if not found.count:
         remedy = (
             f"`stanine submit {name} FILE --wait` adds some"
@@ -87,26 +124,54 @@ def results(
             else "the same cursor is valid for later results"
         )
         note(f"{name} has no {'new ' if after else ''}results yet; {remedy}")
-    note(f"cursor: {listed.cursor}")
+    note(f"cursor: {found.cursor}")
 
 
-class _Results:
-    """Iterates over results, counts them, and notes when the server's data were replaced."""
+def _parts(more: str) -> tuple[str, ...]:
+    """Return the parts of attempts to export. Raises CliError."""
+    chosen = tuple(dict.fromkeys(part for part in more.split(",") if part))
+    if unknown := [part for part in chosen if part not in _PARTS]:
+        raise CliError(f"--with takes {', '.join(_PARTS)}, separated by commas; not {unknown[0]!r}")
+    if chosen == ("labels",):
+        raise CliError("--with labels is about answers and attributes: add one of them")
+    return chosen
 
-    def __init__(self, listed: Listing[AttemptResult]) -> None:
-        self._listed = listed
-        self.count = 0
 
-    def __iter__(self) -> Iterator[_Result]:
-        changes = 0
-        while not self._listed.at_end:
-            page = self._listed.read()
-            if self._listed.history_changes > changes:
-                changes = self._listed.history_changes
-                note("the server's data were replaced; continuing from the last common result")
-            for each in page:
-                self.count += 1
-                yield _convert(each)
+def _write_with_attempts(
+    found: Iterable[ExportedResultInfo],
+    described: CodebookInfo,
+    parts: tuple[str, ...],
+    view: ResultFormat,
+    out: IO[str],
+) -> AttemptTable:
+    """Write results with parts of their attempts, as `answers` does."""
+    parts = (*parts, "results")
+    match view:
+        case ResultFormat.NDJSON:
+            return write_lines(found, described, parts, out)
+        case ResultFormat.PARQUET:
+            return write_table(
+                found,
+                described,
+                parts,
+                lambda table: ParquetTable(out.buffer, table.columns),  # type: ignore[attr-defined] # a text stream over bytes
+            )
+    return write_table(found, described, parts, lambda table: CsvTable(out, table.columns))
+
+
+def _write_results(found: Iterable[_Result], view: ResultFormat, out: IO[str]) -> None:
+    """Write results without their attempts."""
+    if view is ResultFormat.NDJSON:
+        writer = NdjsonWriter(out)
+        for each in found:
+            writer.write(each.about, each.scales, each.profiles)
+    elif view is ResultFormat.CSV:
+        _write_table(found, lambda scales, profiles: CsvWriter(out, _ABOUT, scales, profiles))
+    else:
+        _write_table(
+            found,
+            lambda scales, profiles: ParquetWriter(out.buffer, _ABOUT, scales, profiles),  # type: ignore[attr-defined] # a text stream over bytes
+        )
 
 
 def _convert(result: AttemptResult) -> _Result:

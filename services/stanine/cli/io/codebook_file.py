@@ -1,4 +1,4 @@
-"""Writes the codebook of an export: a CSV with a line per variable and value. Used by `answers`."""
+"""Writes the codebook of an export: a CSV with a line per variable and value. Used by `answers` and `results`."""
 
 from typing import IO, Any
 

@@ -1,11 +1,11 @@
-"""Columns and rows of exported attempts, and their writers by format. Used by `answers`."""
+"""Columns and rows of exported attempts, and their writers by format. Used by `answers` and `results`."""
 
 from collections.abc import Iterable, Sequence
 from typing import IO, Any, NamedTuple, Protocol
 
 import msgspec
 
-from stanine.client.records import CodebookInfo, ListedAttemptInfo
+from stanine.client.records import CodebookInfo, ExportedResultInfo, ListedAttemptInfo
 from stanine.domain.scoring.result import ProfileResult, ScaleResult
 from stanine.domain.tables.answer_columns import AnswerColumns, label_cells, labels_of
 from stanine.domain.tables.attempt_columns import (
@@ -20,6 +20,7 @@ from stanine.domain.tables.score_columns import ScoreColumns
 from stanine.domain.tables.variables import Variable
 
 Value = float | str | bool | None
+ExportedAttempt = ListedAttemptInfo | ExportedResultInfo
 
 
 class TableColumn(NamedTuple):
@@ -99,7 +100,7 @@ class AttemptTable:
                 for name, (_, field) in zip(scores.names, scores.parts, strict=True)
             ]
 
-    def row(self, attempt: ListedAttemptInfo) -> list[Value]:
+    def row(self, attempt: ExportedAttempt) -> list[Value]:
         """Return the values of a row. Raises KeyError for a form that the codebook does not have."""
         values = self._answers.values(attempt.form, attempt.answers or {}, attempt.attributes or {})
         row: list[Value] = [
@@ -124,7 +125,7 @@ class AttemptTable:
 
 
 def scores_of(
-    attempt: ListedAttemptInfo,
+    attempt: ExportedAttempt,
 ) -> tuple[dict[str, ScaleResult], dict[str, ProfileResult]]:
     """Return an attempt's scales and profiles as records of the domain."""
     return (

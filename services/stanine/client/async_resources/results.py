@@ -1,11 +1,14 @@
 """`client.results` for asyncio: read results."""
 
+from collections.abc import Sequence
+
 from stanine.client import waiting
 from stanine.client.async_resources.base import AsyncListing, AsyncResource
 from stanine.client.calls import results
 from stanine.client.listing import ListReader, OnHistoryChange, result_id
 from stanine.client.records import (
     AttemptResult,
+    ExportedResultInfo,
     ResultExplanation,
     ResultHistoryInfo,
     ScalesInfo,
@@ -68,6 +71,30 @@ class AsyncResultsResource(AsyncResource):
         reader = ListReader(
             context,
             lambda at: results.of_instrument(instrument, at, page_size, quality=quality),
+            after,
+            on_history_change,
+            result_id,
+        )
+        return AsyncListing(self._client, reader)
+
+    def export(
+        self,
+        instrument: str,
+        *,
+        after: str = "",
+        include: Sequence[str] = ("answers", "attributes"),
+        language: str | None = None,
+        on_history_change: OnHistoryChange = "raise",
+        page_size: int = results.EXPORT_PAGE,
+    ) -> AsyncListing[ExportedResultInfo]:
+        """List an instrument's results in commit order with the answers; needs the scope `attempts:read` too.
+
+        `include`: of "answers", "attributes" and "labels", which are in `language`. Cursors are those of `list`,
+        `on_history_change` as there.
+        """
+        reader = ListReader(
+            self._client.context,
+            lambda at: results.with_attempts(instrument, at, page_size, tuple(include), language),
             after,
             on_history_change,
             result_id,

@@ -3,6 +3,7 @@
 from stanine.client.messages import ApiCall, Reply, call, query, reader
 from stanine.client.records import (
     AttemptResult,
+    ExportedResultInfo,
     Page,
     ResultExplanation,
     ResultHistoryInfo,
@@ -12,6 +13,8 @@ from stanine.client.records import (
 
 #: Results per page: the API's maximum.
 PAGE = 1_000
+#: Results with their attempts per page: an attempt with texts has up to 100 times the size of a result.
+EXPORT_PAGE = 200
 #: Seconds without a byte until a computation of statistics counts as lost; the server sends one every few seconds.
 _STATISTICS_SECONDS = 60.0
 
@@ -19,6 +22,7 @@ _read_result = reader(AttemptResult)
 _read_explanation = reader(ResultExplanation)
 _read_scales = reader(ScalesInfo)
 _read_page = reader(Page[AttemptResult])
+_read_exported = reader(Page[ExportedResultInfo])
 
 
 def of_attempt(
@@ -82,6 +86,19 @@ def of_instrument(
         _read_page,
         {"name": name},
         query=query(after=after, limit=limit, include=_include(quality)),
+    )
+
+
+def with_attempts(
+    name: str, after: str, limit: int, include: tuple[str, ...], language: str | None
+) -> ApiCall[Page[ExportedResultInfo]]:
+    """Read a page of an instrument's results with parts of their attempts, in the order of their commits."""
+    return call(
+        "GET",
+        "/v1/instruments/{name}/results",
+        _read_exported,
+        {"name": name},
+        query=query(after=after, limit=limit, include=",".join(include), language=language),
     )
 
 

@@ -1,9 +1,9 @@
-"""Attempts in a list, the variables of exports, and statistics."""
+"""Attempts in a list, results with their attempts, the variables of exports, and statistics."""
 
 import msgspec
 
 from stanine.client.records.base import ClientRecord, PersonRecord
-from stanine.client.records.results import ProfileScore, ScaleScore
+from stanine.client.records.results import AttemptResult, ProfileScore, ScaleScore
 
 
 class AttemptLabelsInfo(PersonRecord, frozen=True):
@@ -39,6 +39,20 @@ class ListedAttemptInfo(PersonRecord, frozen=True):
     scales: dict[str, ScaleScore] | None = None
     profiles: dict[str, ProfileScore] | None = None
     reason: str | None = None
+
+
+class ExportedResultInfo(AttemptResult, frozen=True, kw_only=True):
+    """A result in the list of an instrument, with the parts of its attempt that were asked for."""
+
+    #: The first revision of the form that was answered.
+    form: int
+    seconds: float | None = None
+    attributes: dict[str, int | float | str] | None = None
+    #: Every item of the form; null: not answered.
+    answers: dict[str, int | float | str | list[int | float | str] | None] | None = None
+    #: The items that were not shown, because of their conditions.
+    not_shown: tuple[str, ...] = ()
+    labels: AttemptLabelsInfo | None = None
 
 
 class ListPositionInfo(ClientRecord, frozen=True):
