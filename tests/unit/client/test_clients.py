@@ -127,6 +127,23 @@ def matches(path: str, method: str, of: str) -> str:
 
 
 @pytest.mark.parametrize("make", [sync, asynchronous])
+def test_a_client_with_another_key_sends_that_key_only(make: Callable[[Handler], Any]) -> None:
+    sent = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(request.headers["authorization"])
+        return httpx.Response(200, json={"items": []})
+
+    client = make(answer)
+    other = client.with_options(key="another-key")
+    consume(other.keys.list())
+    consume(client.keys.list())
+    assert sent == ["Bearer another-key", f"Bearer {KEY}"]
+    with pytest.raises(ValueError, match="key"):
+        client.with_options(key="no\nkey")
+
+
+@pytest.mark.parametrize("make", [sync, asynchronous])
 def test_the_methods_reach_every_route_of_the_api(make: Callable[[Handler], Any]) -> None:
     reached = set()
     name = ""
