@@ -51,9 +51,10 @@ class Fault(msgspec.Struct, frozen=True):
 
 
 class Faults:
-    """Collector of faults: keeps the first FAULTS_KEPT and counts all.
+    """Collector of faults: keeps the first FAULTS_KEPT and counts the rest.
 
-    A reader creates it and passes it to each check.
+    A reader creates it and passes it to each check. The places of the rest are not known, so once one was not kept,
+    every place counts as faulty and the checks skip it.
     """
 
     def __init__(self) -> None:
@@ -70,13 +71,20 @@ class Faults:
             self._touched.update(place[: part.start()] for part in _PART.finditer(place))
             self._touched |= {"", place}
 
+    @property
+    def overflowed(self) -> bool:
+        """Whether there are more faults than kept, so that a fault may be at any place."""
+        return self.count > len(self.kept)
+
     def touches(self, place: str) -> bool:
-        """Return whether a fault is at or within a place, so that checks skip consequential errors."""
-        return place in self._touched
+        """Return whether a fault is, or may be, at or within a place; checks then skip it."""
+        return self.overflowed or place in self._touched
 
     def at(self, place: str) -> bool:
-        """Return whether a fault is at exactly this place: its value is not a record."""
-        return place in self._touched and any(fault.place == place for fault in self.kept)
+        """Return whether a fault is, or may be, at exactly this place: its value is not a record."""
+        return self.overflowed or (
+            place in self._touched and any(fault.place == place for fault in self.kept)
+        )
 
     def within(self, place: str) -> Iterator[Fault]:
         """Yield the kept faults at or within a place."""

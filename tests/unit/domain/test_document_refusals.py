@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stanine.domain.attempts.response import Attempt, Packer
-from stanine.domain.errors import Fault, InvalidDocument
+from stanine.domain.errors import FAULTS_KEPT, Fault, InvalidDocument
 from stanine.domain.instruments.document import read_yaml
 from stanine.domain.instruments.instrument import form_digest, parse_instrument
 from stanine.domain.instruments.warnings import warnings_of
@@ -321,9 +321,8 @@ def paths(plain: object) -> list[list[Any]]:
     return [[]] + [[name, *path] for name, value in members for path in paths(value)]
 
 
-@settings(max_examples=1500, deadline=None)
-@given(st.data())
-def test_whatever_stands_where_a_document_is_refused_or_scores(data: st.DataObject) -> None:
+def contradicted(data: st.DataObject) -> Any:
+    """Return the document with a few of its parts replaced, removed, exchanged or added."""
     document: Any = copy.deepcopy(EVERY_FEATURE)
     for _ in range(data.draw(st.integers(1, 4))):
         path = data.draw(st.sampled_from(paths(document["spec"])[1:]))
@@ -346,8 +345,14 @@ def test_whatever_stands_where_a_document_is_refused_or_scores(data: st.DataObje
                 at[data.draw(FIELDS)] = value
             case _:
                 at[path[-1]] = value
+    return document
+
+
+@settings(max_examples=1500, deadline=None)
+@given(st.data())
+def test_whatever_stands_where_a_document_is_refused_or_scores(data: st.DataObject) -> None:
     try:
-        instrument = parse_instrument(document)
+        instrument = parse_instrument(contradicted(data))
     except InvalidDocument:
         return
     warnings_of(instrument)
@@ -359,3 +364,40 @@ def test_whatever_stands_where_a_document_is_refused_or_scores(data: st.DataObje
     rows = [packer.pack(Attempt({})), packer.pack(Attempt({}, attributes={}))]
     for body in kernel.score(np.frombuffer(b"".join(rows), np.uint8).reshape(2, -1)).packed():
         decode_result(body, entry)
+
+
+def with_faults(document: Any, count: int) -> Any:
+    """Return the document with this many faults that concern no item and no scale."""
+    unknown = {f"unknown{index}": 1 for index in range(count)}
+    return {**document, "spec": {**document["spec"], **unknown}}
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data(), st.integers(FAULTS_KEPT - 3, FAULTS_KEPT))
+def test_whatever_stands_where_a_document_with_more_faults_than_kept_is_refused(
+    data: st.DataObject, count: int
+) -> None:
+    """Checks skip what has a fault; they must do so too if that fault is only counted."""
+    with pytest.raises(InvalidDocument) as caught:
+        parse_instrument(with_faults(contradicted(data), count))
+    assert caught.value.count >= count
+    assert len(caught.value.faults) <= FAULTS_KEPT
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"scales/agreeableness/title": 5, "scales/mood": {"id": "mood", "multiply": -1.4e8, "reliability": 0.52, "score": "Sum", "lookup": [{"raw": 0, "score": 1}]}},
+        {"scales/global": {"id": "global", "items": ["nothing"], "score": "Percent"}},
+        {"scales/drinking/items": ["nothing"]},
+        {"scales/F/items": ["r1.x"]},
+        {"defaults/score": None},
+        {"scales/criteria/formula": "s1 +"},
+        {"scales/load/points/pain": []},
+        {"scales/mood/points/s2": [{"to": 1, "points": 1}, {"points": 1}, {"points": 1}, {"points": 1}]},
+    ],
+)  # fmt: skip
+def test_a_scale_with_a_fault_beyond_those_kept_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(InvalidDocument) as caught:
+        parse_instrument(with_faults(changed(changes), FAULTS_KEPT))
+    assert caught.value.count > len(caught.value.faults) == FAULTS_KEPT

@@ -123,8 +123,7 @@ class _Reader:
                 values[field.name] = self.read(value, field.type, member(place, name))
         for name, field in fields.items():
             if field.required and field.name not in values:
-                if not self.faults.touches(member(place, name)):
-                    self.faults.add(member(place, name), "MissingField", f"{name} is missing")
+                self.faults.add(member(place, name), "MissingField", f"{name} is missing")
                 values[field.name] = _neutral(field.type)
         return info.cls(**values)
 

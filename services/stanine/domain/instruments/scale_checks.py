@@ -38,7 +38,9 @@ def _forms_known_for_sure(spec: Spec, faults: Faults) -> dict[str, ItemForm | No
     """Return each item's form; None where it has a fault, so that no check depends on it."""
 
     def is_doubtful(place: str) -> bool:
-        return any(not fault.place.endswith((".label", ".text")) for fault in faults.within(place))
+        return faults.overflowed or any(
+            not fault.place.endswith((".label", ".text")) for fault in faults.within(place)
+        )
 
     forms: dict[str, ItemForm | None] = {**resolve(spec)}
     doubtful_sets = {
