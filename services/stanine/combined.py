@@ -7,31 +7,37 @@ only as every client does.
 from typing import Any
 
 import httpx
+from prometheus_client import CollectorRegistry
 
 from stanine.api.main import Asgi
 from stanine.api.main import main as run_api
 from stanine.client import AsyncStanine
 from stanine.pages.app import make_pages
 from stanine.pages.console.sources import ApiOrganisations
+from stanine.pages.measuring import measured
 from stanine.pages.result.sources import ApiResults
 from stanine.pages.settings import PagesSettings
 from stanine.pages.survey.sources import ApiSessions
+from stanine.telemetry.pages_metrics import PagesMetrics
 
 #: First segments of the paths of pages.
 _SEGMENTS = frozenset({"s", "r", "console", "assets"})
 
 
-def surround(api: Asgi) -> Asgi:
-    """Return an application of the API and the pages."""
+def surround(api: Asgi, registry: CollectorRegistry) -> Asgi:
+    """Return an application of the API and the pages, whose metrics are in one registry."""
     # The address is never resolved: the transport calls the application.
     connection = httpx.AsyncClient(transport=httpx.ASGITransport(api))
     client = AsyncStanine("http://localhost", http_client=connection)
-    pages = make_pages(
-        PagesSettings(),
-        ApiSessions(client),
-        connection.aclose,
-        results=ApiResults(client),
-        organisations=ApiOrganisations(client),
+    pages = measured(
+        make_pages(
+            PagesSettings(),
+            ApiSessions(client),
+            connection.aclose,
+            results=ApiResults(client),
+            organisations=ApiOrganisations(client),
+        ),
+        PagesMetrics(registry),
     )
 
     async def serve(scope: dict[str, Any], receive: Any, send: Any) -> None:

@@ -63,3 +63,4 @@ def test_up_serves_the_pages_at_the_address_of_the_api(tmp_path: Path) -> None:
             review = person.post(page.url, data=answers)
             assert review.url.path.endswith("/review")
             assert "Thank you" in person.post(review.url).text
+            assert 'stanine_pages_requests_total{method="POST"' in person.get("/metrics").text

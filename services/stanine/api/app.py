@@ -118,7 +118,7 @@ class Api:
         self._client = connect_async(settings.redis_url)
         self._keyring = keyring
         tracer = get_tracer(provider)
-        registry = make_registry()
+        self.registry = registry = make_registry()
         metrics = ApiMetrics(registry, [kind.code for kind in KINDS])
         writer = Writer(self._client, self._library)
         instruments = Instruments(

@@ -15,6 +15,7 @@ from typing import Any
 
 import uvloop
 from opentelemetry.trace import TracerProvider
+from prometheus_client import CollectorRegistry
 
 from stanine.api.app import Api
 from stanine.api.settings import ApiSettings, read_settings
@@ -29,14 +30,18 @@ from stanine.telemetry.traces import TracingConfigError, make_provider, stop_pro
 GC_THRESHOLD = 50_000
 #: An ASGI application.
 Asgi = Callable[..., Any]
+Surround = Callable[[Asgi, CollectorRegistry], Asgi]
 
 log = get_log()
 
 
 def main(
-    arguments: Sequence[str] | None = None, *, surround: Callable[[Asgi], Asgi] = lambda app: app
+    arguments: Sequence[str] | None = None, *, surround: Surround = lambda app, _registry: app
 ) -> int:
-    """Run the API; return the exit status. `surround` adds what is served together with it."""
+    """Run the API; return the exit status. `surround` adds what is served together with it.
+
+    It gets the application and the registry of its metrics.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m stanine.api", description="Serves Stanine's HTTP API."
     )
@@ -94,7 +99,7 @@ async def _run(
     provider: TracerProvider,
     listener: socket.socket,
     options: argparse.Namespace,
-    surround: Callable[[Asgi], Asgi],
+    surround: Surround,
 ) -> None:
     api = Api(settings, keyring, provider)
     stopping = asyncio.Event()
@@ -106,7 +111,7 @@ async def _run(
 
     call_on_signals(stop)
     await serve(
-        surround(api.asgi),
+        surround(api.asgi, api.registry),
         listener,
         stopping,
         drain_seconds=options.drain_seconds,

@@ -117,7 +117,7 @@ def make_pages(
         ]
     if organisations is not None:
         routes += _console(gate, visits.renderer, organisations)
-    probes = [Route(path, _healthy, methods=["GET"]) for path in ("/healthz", "/readyz")]
+    health = Route("/healthz", _healthy, methods=["GET"])
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -127,7 +127,7 @@ def make_pages(
     if settings.base_path:
         routes = [Mount(settings.base_path, routes=routes)]
     return Starlette(
-        routes=[*routes, *probes], lifespan=lifespan, exception_handlers={Exception: gate.failed}
+        routes=[*routes, health], lifespan=lifespan, exception_handlers={Exception: gate.failed}
     )
 
 

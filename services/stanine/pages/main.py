@@ -9,11 +9,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import httpx
+
 from stanine.client import AsyncStanine, RetryPolicy
+from stanine.client.connecting import DEFAULT_TIMEOUT, Endpoint
 from stanine.pages.app import make_pages
 from stanine.pages.console.sources import ApiOrganisations
 from stanine.pages.links import read_base_path
 from stanine.pages.measuring import measured
+from stanine.pages.readiness import with_readiness
 from stanine.pages.result.sources import ApiResults
 from stanine.pages.serving import listen, serve
 from stanine.pages.settings import (
@@ -51,16 +55,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
-    app = measured(
-        make_pages(
-            settings,
-            ApiSessions(client),
-            client.close,
-            results=ApiResults(client),
-            organisations=ApiOrganisations(client),
-        ),
-        PagesMetrics(make_registry()),
+    probe = _probe_client(options.api)
+
+    async def close() -> None:
+        await client.close()
+        await probe.aclose()
+
+    pages = make_pages(
+        settings,
+        ApiSessions(client),
+        close,
+        results=ApiResults(client),
+        organisations=ApiOrganisations(client),
     )
+    app = with_readiness(measured(pages, PagesMetrics(make_registry())), probe)
     port = listener.getsockname()[1]
     serve(app, listener, lambda: log.info("pages.ready", host=options.host, port=port))
     return 0
@@ -70,6 +78,12 @@ def make_client(address: str) -> AsyncStanine:
     """Return the client of the API. Raises ValueError for an address that cannot be used."""
     policy = RetryPolicy(patience=API_PATIENCE, patience_unreached=API_PATIENCE)
     return AsyncStanine(address, retries=policy)
+
+
+def _probe_client(address: str) -> httpx.AsyncClient:
+    """Return the client that asks whether the API is ready, on connections of its own."""
+    api = Endpoint.at(address, None, DEFAULT_TIMEOUT)
+    return httpx.AsyncClient(base_url=api.address, trust_env=api.uses_environment)
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:

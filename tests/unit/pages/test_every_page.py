@@ -83,6 +83,6 @@ def test_the_headers_of_a_page_forbid_what_it_does_not_need() -> None:
         other = await http.get(asset.replace(asset.split("/")[2], "0" * 12))
         assert other.headers["cache-control"] == "no-cache"
         assert (await http.get(asset.replace("pages.css", "none.css"))).status_code == 404
-        assert (await http.get("/readyz")).status_code == 200
+        assert (await http.get("/healthz")).status_code == 200
 
     visit(LocalSessions(entry_of(DOCUMENTS[0])), PagesSettings(), walk)
