@@ -3,6 +3,7 @@
 import re
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -368,6 +369,37 @@ def test_after_the_deadline_a_participant_is_led_to_the_result(
     page.get_by_role("heading", name="The time is over").wait_for(timeout=10_000)
     link = page.get_by_role("link", name="Show my result")
     assert link.get_attribute("href") == f"/r/{survey.session(page)['session']}"
+
+
+def test_after_the_deadline_the_result_is_said_to_be_computed(
+    person: Any, survey: Survey, short: str
+) -> None:
+    page = person()
+    start(page, survey.invite(short, timeLimitSeconds=9, show="Participant"))
+    answer(page, q1=2)
+    page.get_by_role("heading", name="The time is over").wait_for(timeout=60_000)
+    page.get_by_role("link", name="Show my result").click()
+    assert page.get_by_text("the result is being computed").is_visible()
+    assert page.get_by_role("link", name="Continue").count() == 0
+
+
+def test_the_answers_are_saved_as_a_file_before_they_are_submitted(
+    person: Any, survey: Survey, short: str
+) -> None:
+    page = person()
+    start(page, survey.invite(short))
+    answer(page, q1=1, q2=3)
+    proceed(page)
+    proceed(page)
+    page.wait_for_url("**/review")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Save my answers").click()
+    assert download.value.suggested_filename == f"answers-{short}.csv"
+    assert Path(download.value.path()).read_text() == (
+        "item,text,answer,label\nq1,Question q1,1,Answer 1\nq2,Question q2,3,Answer 3\n"
+    )
+    page.get_by_role("button", name="Submit").click()
+    page.get_by_role("heading", name="Thank you").wait_for()
 
 
 @pytest.mark.parametrize("shift", [-3_600_000, 3_600_000])

@@ -99,6 +99,7 @@ def make_pages(
         Route(code, gate.checked(welcome.start), methods=["POST"]),
         Route(session, gate.visited(pages.resume), methods=["GET"]),
         Route(f"{session}/answers", gate.saving(saving), methods=["PATCH"]),
+        Route(f"{session}/answers.csv", gate.visited(closing.answers_file), methods=["GET"]),
         Route(f"{session}/review", gate.visited(closing.review), methods=["GET"]),
         Route(f"{session}/review", gate.visited(closing.submit, closed=True), methods=["POST"]),
         Route(f"{session}/done", gate.visited(closing.done, closed=True), methods=["GET"]),

@@ -27,6 +27,10 @@ class Links:
         """Return the address that scripts save answers at."""
         return f"{self.base}/s/{session}/answers"
 
+    def answers_file(self, session: str) -> str:
+        """Return the address of the saved answers as CSV."""
+        return f"{self.base}/s/{session}/answers.csv"
+
     def review(self, session: str) -> str:
         """Return the address of the list of unanswered questions, with the button that submits."""
         return f"{self.base}/s/{session}/review"

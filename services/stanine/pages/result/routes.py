@@ -18,7 +18,7 @@ from stanine.pages.result.sources import ResultSource
 from stanine.pages.result.wording import ScoreWording
 from stanine.pages.secure_transport import Transport
 from stanine.pages.survey import refusals
-from stanine.pages.survey.visits import Visit, Visits
+from stanine.pages.survey.visits import Visit, Visits, monotonic_seconds
 
 _COLUMNS = (
     *("scale", "title", "unit", "score", "low", "high", "raw", "percentile"),
@@ -104,7 +104,14 @@ class ResultPages:
     def _none(self, request: Request, visit: Visit) -> Response:
         session, _ = visit.session, visit.wording.gettext
         link, link_text = "", ""
-        if session.state == "Open":
+        left = visit.seconds_left(monotonic_seconds())
+        is_over = session.state == "Open" and left is not None and left <= 0
+        if is_over and session.answers and session.show == "Participant":
+            # The API submits the saved answers after the grace period.
+            return self._say(request, visit, _pending(visit, request.url.path))
+        if is_over and not session.answers:
+            text = _("The time is over")
+        elif session.state == "Open" and not is_over:
             text = _("Your answers are not submitted yet.")
             link = self._visits.links.page(visit.id, max(1, session.page))
             link_text = _("Continue")

@@ -1,4 +1,4 @@
-"""Review, submit, thank-you, withdrawal."""
+"""Review, own answers as a file, submit, thank-you, withdrawal."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -7,12 +7,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from stanine.client.errors import InvalidAttemptError, SessionClosedError, StanineClientError
+from stanine.pages.answers import download, redirect
 from stanine.pages.answers import page as page_answer
-from stanine.pages.answers import redirect
 from stanine.pages.cookies import forget_token
 from stanine.pages.rendering import data_block, language_attributes
 from stanine.pages.secure_transport import Transport
 from stanine.pages.survey import checking, refusals
+from stanine.pages.survey.answers_file import answers_csv
 from stanine.pages.survey.script_data import modules_of, script_data
 from stanine.pages.survey.visits import Visit, Visits, monotonic_seconds
 
@@ -26,6 +27,12 @@ class ClosingRoutes:
     async def review(self, request: Request, visit: Visit) -> Response:
         """List what is unanswered, and offer to submit."""
         return self._review(request, visit, 200)
+
+    async def answers_file(self, _request: Request, visit: Visit) -> Response:
+        """Return the saved answers as CSV. After submission the API does not give them to the participant."""
+        session = visit.session
+        text = answers_csv(visit.prepared, session.answers, session.attributes)
+        return download(text, f"answers-{session.instrument}.csv")
 
     async def submit(self, request: Request, visit: Visit) -> Response:
         """Submit the session, once however often this is posted, and go to the thank-you page."""
@@ -144,6 +151,7 @@ class ClosingRoutes:
             is_empty=not visit.session.answers,
             time_left=None if left is None else visit.wording.time_left(left),
             back=links.page(visit.id, back),
+            answers_file=links.answers_file(visit.id),
             withdrawal=links.withdrawal(visit.id),
             modules=modules_of([], left),
             data=data_block(script_data(visit, None, links, left)),
