@@ -206,6 +206,24 @@ def growth(found: dict[str, Any]) -> str:
     return f"{note}\n\n{table(['series', '', 'attempts/s', 'spread', 'worker MiB'], rows)}"
 
 
+def pages(found: dict[str, Any]) -> str:
+    """Return the table of survey pages; the browser's figures are absent if it was not measured."""
+    named = {
+        "pages_per_second": "pages/s of one process",
+        "pages_per_cpu_second": "pages per second of its processor time",
+        "page_p50_ms": "page, p50 ms",
+        "page_p99_ms": "page, p99 ms",
+        "page_bytes": "bytes of the page, compressed",
+        "files_bytes": "bytes of its files, compressed",
+        "transferred_bytes": "bytes that the browser received",
+        "first_control_ms": "first control in the slowed browser, ms",
+        "long_first_page_ms": "first page of 2,000 items, ms",
+        "long_slowest_page_ms": "slowest later page of 2,000 items, ms",
+    }
+    rows = [[text, found[name]] for name, text in named.items() if name in found]
+    return f"{found['machine']}.\n\n{table(['', 'figure'], rows)}"
+
+
 def bars(documents: dict[str, dict[str, Any]]) -> str:
     """Return the table of all targets, met or not."""
     rows = [
@@ -223,7 +241,7 @@ def bars(documents: dict[str, dict[str, Any]]) -> str:
 
 def main() -> None:
     """Write page and plots."""
-    names = ("compare", "http", "scoring", "memory", "server_time", "growth")
+    names = ("compare", "http", "scoring", "memory", "server_time", "growth", "pages")
     documents = {name: plots.read(name) for name in names}
     sections = {
         "bars": bars(documents),
@@ -237,13 +255,14 @@ def main() -> None:
         "memory": ("memory", memory),
         "server_time": ("server_time", server_time),
         "growth": ("growth", growth),
+        "pages": ("pages", pages),
     }
     for section, (name, make) in makers.items():
         if documents[name]:
             sections[section] = make(documents[name])
     text = PAGE.read_text()
     for section, content in sections.items():
-        found = re.search(rf"<!-- {section} -->\n(.*?)<!-- /{section} -->", text, re.DOTALL)
+        found = re.search(rf"<!-- {section} -->\s(.*?)<!-- /{section} -->", text, re.DOTALL)
         if not found:
             raise SystemExit(f"{PAGE} has no section {section}")
         text = f"{text[: found.start(1)]}{content}\n{text[found.end(1) :]}"

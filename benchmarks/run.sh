@@ -19,4 +19,5 @@ $python -m benchmarks.scoring --json --output "$out/scoring.json" >/dev/null
 $python -m benchmarks.memory --json ${QUICK:+--attempts 10000} --output "$out/memory.json" >/dev/null
 $python -m benchmarks.server_time --json ${QUICK:+--rounds 2} --output "$out/server_time.json" >/dev/null
 $python -m benchmarks.growth $quick --json --output "$out/growth.json" >/dev/null
+$python -m benchmarks.pages --json ${QUICK:+--seconds 2} --output "$out/pages.json" >/dev/null
 $python -m benchmarks.report
