@@ -26,6 +26,7 @@ from stanine.domain.scoring.index import build_entry
 from stanine.pages.app import make_pages
 from stanine.pages.links import Links
 from stanine.pages.main import add_settings, read_settings
+from stanine.pages.readiness import with_readiness
 from stanine.pages.settings import PagesSettings, in_language
 from stanine.pages.survey.local_sessions import CODE, LocalSessions
 
@@ -84,6 +85,10 @@ def test_the_program_reads_the_values(tmp_path: Path) -> None:
     assert mounts["organisation"] == "/etc/stanine/organisation"
 
 
+def answer_ready(_request: httpx.Request) -> httpx.Response:
+    return httpx.Response(200)
+
+
 @pytest.mark.parametrize("base", ["", "/survey", "/a/b/"])
 def test_probes_and_routes_are_at_the_base_path(base: str, tmp_path: Path) -> None:
     objects = render({"pages": {"enabled": True, "basePath": base, "ingress": {"enabled": True}}})
@@ -97,7 +102,8 @@ def test_probes_and_routes_are_at_the_base_path(base: str, tmp_path: Path) -> No
         # as `pathType: Prefix` compares: whole elements
         return any(f"{path}/".startswith(f"{prefix}/") for prefix in prefixes)
 
-    app = make_pages(settings, LocalSessions(entry), nothing)
+    api = httpx.AsyncClient(transport=httpx.MockTransport(answer_ready), base_url="http://api")
+    app = with_readiness(make_pages(settings, LocalSessions(entry), nothing), api)
     for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
         path = container[probe]["httpGet"]["path"]
         assert asyncio.run(status(app, path)) == 200, path

@@ -28,7 +28,7 @@ def test_codes_and_tokens_are_not_logged_even_when_the_api_is_away(tmp_path: Pat
             ) as http:
                 for _ in range(300):
                     try:
-                        assert http.get("/readyz").is_success
+                        assert http.get("/healthz").is_success
                         break
                     except httpx.TransportError:
                         time.sleep(0.05)
