@@ -1,4 +1,4 @@
-"""Statistics over HTTP: the figures of NumPy and of `reliability`, small groups hidden, other requests served meanwhile."""
+"""Statistics over HTTP: the figures of NumPy and of `reliability`, small groups hidden, other requests served during it."""
 
 import asyncio
 import json

@@ -3,7 +3,7 @@
 The format has the number of rows and the widths of texts before the data, so the whole table is held in memory.
 
 Numbers stay numbers. A Choice with texts gets the numbers 1, 2, … in the order of its options, labelled. Where an item was
-not shown, and where a missing option is a text, stands a negative code that is declared as missing.
+not shown, and a missing option that is a text has a negative code that is declared as missing.
 """
 
 import re

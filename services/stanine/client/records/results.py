@@ -33,7 +33,7 @@ class ScaleScore(PersonRecord, frozen=True):
     high: float | UnsetType | None = UNSET
     #: The norm group whose bands were used.
     band_group: str | UnsetType | None = UNSET
-    #: Unset where the scale has no bands, null where the score lies in none.
+    #: Unset where the scale has no bands, null where the score is in none.
     band: str | UnsetType | None = UNSET
 
 

@@ -48,7 +48,7 @@ __all__ = [
 class Metadata(Record, frozen=True):
     """The document's name.
 
-    The rest is what Kubernetes users write beside it; it is no part of the instrument.
+    The rest is what Kubernetes users add; it is not part of the instrument.
     """
 
     #: The instrument's name.

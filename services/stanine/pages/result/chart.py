@@ -45,7 +45,7 @@ class Chart:
 def chart_of(figures: ShownScale) -> Chart | None:
     """Return the chart of a scale; None: it has no score, or its scores have no known ends.
 
-    A score outside of the axis is drawn at its end; the figures beside the chart have its number.
+    A score outside of the axis is drawn at its end; the table next to the chart has its number.
     """
     ends = _STANDARD.get(figures.unit)
     if ends is None and figures.unit == "Raw" and figures.reach is not None:

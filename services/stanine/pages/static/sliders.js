@@ -1,4 +1,4 @@
-// Sliders beside the typed numbers that they set. Used by survey.js. A slider has no value before it is moved.
+// Sliders next to the typed numbers that they set. Used by survey.js. A slider has no value before it is moved.
 
 import { readNumber } from "./questions.js";
 
