@@ -7,14 +7,16 @@ only as every client does.
 from typing import Any
 
 import httpx
+from opentelemetry.trace import TracerProvider
 from prometheus_client import CollectorRegistry
 
 from stanine.api.main import Asgi
 from stanine.api.main import main as run_api
 from stanine.client import AsyncStanine
+from stanine.pages.api_connection import ApiConnection
 from stanine.pages.app import make_pages
 from stanine.pages.console.sources import ApiOrganisations
-from stanine.pages.measuring import measured
+from stanine.pages.observing import observed
 from stanine.pages.result.sources import ApiResults
 from stanine.pages.settings import PagesSettings
 from stanine.pages.survey.sources import ApiSessions
@@ -24,12 +26,15 @@ from stanine.telemetry.pages_metrics import PagesMetrics
 _SEGMENTS = frozenset({"s", "r", "console", "assets"})
 
 
-def surround(api: Asgi, registry: CollectorRegistry) -> Asgi:
-    """Return an application of the API and the pages, whose metrics are in one registry."""
+def surround(api: Asgi, registry: CollectorRegistry, provider: TracerProvider) -> Asgi:
+    """Return an application of the API and the pages, whose metrics are in one registry.
+
+    Their spans are those of one service.
+    """
     # The address is never resolved: the transport calls the application.
-    connection = httpx.AsyncClient(transport=httpx.ASGITransport(api))
+    connection = ApiConnection(provider, transport=httpx.ASGITransport(api))
     client = AsyncStanine("http://localhost", http_client=connection)
-    pages = measured(
+    pages = observed(
         make_pages(
             PagesSettings(),
             ApiSessions(client),
@@ -38,6 +43,7 @@ def surround(api: Asgi, registry: CollectorRegistry) -> Asgi:
             organisations=ApiOrganisations(client),
         ),
         PagesMetrics(registry),
+        provider,
     )
 
     async def serve(scope: dict[str, Any], receive: Any, send: Any) -> None:

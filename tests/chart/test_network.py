@@ -183,14 +183,15 @@ def test_an_external_server_is_reachable_at_its_ports_and_addresses() -> None:
 
 def test_trace_egress_is_limited_to_the_collector() -> None:
     for enabled in (True, False):
-        policies = of_kind(render({"otel": {"enabled": enabled}}), "NetworkPolicy")
+        values = {"otel": {"enabled": enabled}, "pages": {"enabled": True}}
+        policies = of_kind(render(values), "NetworkPolicy")
         leaving = {
             name.removeprefix("trial-stanine-")
             for name, policy in policies.items()
             if admits(policy["spec"].get("egress", []), "to", None, 4318)
         }
         assert leaving == (
-            {"api", "index-watcher", "result-watcher", "operator"} if enabled else set()
+            {"api", "pages", "index-watcher", "result-watcher", "operator"} if enabled else set()
         )
 
 

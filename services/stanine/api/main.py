@@ -30,17 +30,19 @@ from stanine.telemetry.traces import TracingConfigError, make_provider, stop_pro
 GC_THRESHOLD = 50_000
 #: An ASGI application.
 Asgi = Callable[..., Any]
-Surround = Callable[[Asgi, CollectorRegistry], Asgi]
+Surround = Callable[[Asgi, CollectorRegistry, TracerProvider], Asgi]
 
 log = get_log()
 
 
 def main(
-    arguments: Sequence[str] | None = None, *, surround: Surround = lambda app, _registry: app
+    arguments: Sequence[str] | None = None,
+    *,
+    surround: Surround = lambda app, _registry, _provider: app,
 ) -> int:
     """Run the API; return the exit status. `surround` adds what is served together with it.
 
-    It gets the application and the registry of its metrics.
+    It gets the application, the registry of its metrics and the provider of its traces.
     """
     parser = argparse.ArgumentParser(
         prog="python -m stanine.api", description="Serves Stanine's HTTP API."
@@ -111,7 +113,7 @@ async def _run(
 
     call_on_signals(stop)
     await serve(
-        surround(api.asgi, api.registry),
+        surround(api.asgi, api.registry, provider),
         listener,
         stopping,
         drain_seconds=options.drain_seconds,

@@ -1,6 +1,7 @@
 """The process of the pages: `python -m stanine.pages --api http://HOST:PORT`.
 
-Exit status 0: stopped by a signal; 2: invalid arguments (the message has the remedy).
+It reads OTEL_* as the API does. Exit status 0: stopped by a signal; 2: invalid arguments or environment (the message
+has the remedy).
 """
 
 import argparse
@@ -13,10 +14,11 @@ import httpx
 
 from stanine.client import AsyncStanine, RetryPolicy
 from stanine.client.connecting import DEFAULT_TIMEOUT, Endpoint
+from stanine.pages.api_connection import ApiConnection
 from stanine.pages.app import make_pages
 from stanine.pages.console.sources import ApiOrganisations
 from stanine.pages.links import read_base_path
-from stanine.pages.measuring import measured
+from stanine.pages.observing import observed
 from stanine.pages.readiness import with_readiness
 from stanine.pages.result.sources import ApiResults
 from stanine.pages.serving import listen, serve
@@ -30,6 +32,7 @@ from stanine.pages.survey.sources import ApiSessions
 from stanine.telemetry.logs import configure_logs, get_log
 from stanine.telemetry.metrics import make_registry
 from stanine.telemetry.pages_metrics import PagesMetrics
+from stanine.telemetry.traces import TracingConfigError, make_provider, stop_provider
 
 #: Seconds for which a call of the API is tried again: the restart of an API process. Participants wait as long.
 API_PATIENCE = 8.0
@@ -43,8 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         configure_logs("pages")
         settings = read_settings(options)
-        client = make_client(options.api)
-    except ValueError as error:
+        api = Endpoint.at(options.api, None, DEFAULT_TIMEOUT)
+        provider = make_provider("stanine-pages")
+    except (TracingConfigError, ValueError) as error:
         print(f"stanine.pages: {error}", file=sys.stderr)  # noqa: T201 - the logs may not be there yet
         return 2
     try:
@@ -55,10 +59,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
-    probe = _probe_client(options.api)
+    connection = ApiConnection(provider, trust_env=api.uses_environment)
+    client = make_client(api.address, connection)
+    # asks whether the API is ready, on connections of its own.
+    probe = httpx.AsyncClient(base_url=api.address, trust_env=api.uses_environment)
 
     async def close() -> None:
-        await client.close()
+        await connection.aclose()
         await probe.aclose()
 
     pages = make_pages(
@@ -68,22 +75,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         results=ApiResults(client),
         organisations=ApiOrganisations(client),
     )
-    app = with_readiness(measured(pages, PagesMetrics(make_registry())), probe)
+    app = with_readiness(observed(pages, PagesMetrics(make_registry()), provider), probe)
     port = listener.getsockname()[1]
-    serve(app, listener, lambda: log.info("pages.ready", host=options.host, port=port))
+    try:
+        serve(app, listener, lambda: log.info("pages.ready", host=options.host, port=port))
+    finally:
+        stop_provider(provider)
     return 0
 
 
-def make_client(address: str) -> AsyncStanine:
-    """Return the client of the API. Raises ValueError for an address that cannot be used."""
+def make_client(address: str, connection: httpx.AsyncClient | None = None) -> AsyncStanine:
+    """Return the client of the API, on its own connections unless some are given. Raises ValueError for an address that cannot be used."""
     policy = RetryPolicy(patience=API_PATIENCE, patience_unreached=API_PATIENCE)
-    return AsyncStanine(address, retries=policy)
-
-
-def _probe_client(address: str) -> httpx.AsyncClient:
-    """Return the client that asks whether the API is ready, on connections of its own."""
-    api = Endpoint.at(address, None, DEFAULT_TIMEOUT)
-    return httpx.AsyncClient(base_url=api.address, trust_env=api.uses_environment)
+    return AsyncStanine(address, retries=policy, http_client=connection)
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:

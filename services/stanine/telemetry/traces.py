@@ -29,6 +29,9 @@ _SCOPE = "stanine"
 #: The only supported OTLP protocol: it needs no compiled library.
 _PROTOCOL = "http/protobuf"
 
+#: Stands for methods that HTTP does not define: they are the caller's text.
+OTHER_METHOD = "_OTHER"
+
 _PROPAGATOR = TraceContextTextMapPropagator()
 
 
@@ -81,15 +84,21 @@ def start_server_span(
 ) -> Span:
     """Start the span of an HTTP request, as a child of the span in its headers if there is one.
 
-    `route` is the template, never the path.
+    `method` is a known one or OTHER_METHOD. `route` is the template, never the path; empty until it is known
+    (`set_route`).
     """
     parent = context_of(traceparent, tracestate) if traceparent else Context()
-    return tracer.start_span(
-        f"{method} {route}",
-        parent,
-        SpanKind.SERVER,
-        attributes={"http.request.method": method, "http.route": route, "url.scheme": "http"},
-    )
+    attributes = {"http.request.method": method, "url.scheme": "http"}
+    if route:
+        attributes["http.route"] = route
+    return tracer.start_span(_name(method, route), parent, SpanKind.SERVER, attributes=attributes)
+
+
+def set_route(span: Span, method: str, route: str) -> None:
+    """Name the span of an HTTP request by its route, once that is known."""
+    if span.is_recording() and route:
+        span.update_name(_name(method, route))
+        span.set_attribute("http.route", route)
 
 
 def end_server_span(span: Span, status: int, token: "Token[Context] | None" = None) -> None:
@@ -99,14 +108,48 @@ def end_server_span(span: Span, status: int, token: "Token[Context] | None" = No
     if span.is_recording():
         span.set_attribute("http.response.status_code", status)
         if status >= 500:
-            span.set_attribute("error.type", str(status))
-            span.set_status(trace.StatusCode.ERROR)
+            _set_error(span, str(status))
     span.end()
 
 
 def make_current(span: Span) -> "Token[Context]":
     """Make a request's span current, for log correlation; `end_server_span` takes the token."""
     return current.attach(trace.set_span_in_context(span))
+
+
+@contextmanager
+def calling(tracer: Tracer, method: str, host: str, port: int) -> Iterator[Span]:
+    """Open the span of a request to another process, as a child of the current span.
+
+    Its name is the method, since an address contains codes and ids. Records the type of an exception without its text.
+    """
+    span = tracer.start_span(
+        method,
+        kind=SpanKind.CLIENT,
+        attributes={"http.request.method": method, "server.address": host, "server.port": port},
+    )
+    try:
+        yield span
+    except BaseException as error:
+        _set_error(span, type(error).__qualname__)
+        raise
+    finally:
+        span.end()
+
+
+def set_status(span: Span, status: int) -> None:
+    """Set the status of an answer in the span of `calling`; 4xx and 5xx count as errors."""
+    if span.is_recording():
+        span.set_attribute("http.response.status_code", status)
+        if status >= 400:
+            _set_error(span, str(status))
+
+
+def headers_of(span: Span) -> dict[str, str]:
+    """Return the headers that continue a trace in another process; none without a trace."""
+    headers: dict[str, str] = {}
+    _PROPAGATOR.inject(headers, trace.set_span_in_context(span))
+    return headers
 
 
 @contextmanager
@@ -122,9 +165,7 @@ def sending(tracer: Tracer, queue: str, parent: Span, messages: int = 1) -> Iter
     try:
         yield traceparent_of(span)
     except BaseException as error:
-        if span.is_recording():
-            span.set_attribute("error.type", type(error).__qualname__)
-            span.set_status(trace.StatusCode.ERROR)
+        _set_error(span, type(error).__qualname__)
         raise
     finally:
         span.end()
@@ -170,6 +211,16 @@ def links_to(traceparents: Iterable[str]) -> list[Link]:
         if context.is_valid:
             contexts[traceparent] = context
     return [Link(context) for context in contexts.values()]
+
+
+def _name(method: str, route: str) -> str:
+    return f"{'HTTP' if method == OTHER_METHOD else method} {route}".rstrip()
+
+
+def _set_error(span: Span, kind: str) -> None:
+    if span.is_recording():
+        span.set_attribute("error.type", kind)
+        span.set_status(trace.StatusCode.ERROR)
 
 
 def _uses_otlp(environ: Mapping[str, str]) -> bool:

@@ -7,15 +7,18 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from tests.integration.telemetry.collector import Collector, Span
 from tests.integration.whole.services import Services, eventually
 
 GAD_7 = (Path(__file__).parents[3] / "examples" / "instruments" / "gad-7.yaml").read_bytes()
-PROCESSES = ("api", "index-watcher", "result-watcher")
+PROCESSES = ("api", "index-watcher", "result-watcher", "pages")
 #: A participant's answer and name, the caller's attempt id, and a key: none may be in traces or logs.
 PARTICIPANT, CALLERS_KEY = "participant-canary", "key-canary"
 TRACE, CALLER = "ab" * 16, "cd" * 8
+#: The trace of the requests of a browser.
+BROWSER_TRACE = "ef" * 16
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +39,8 @@ def services(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> 
         )
     try:
         made.start()
-        made.await_ready()
+        made.start("pages")
+        made.await_ready(names=PROCESSES)
         yield made
     finally:
         made.stop()
@@ -82,6 +86,84 @@ def spans(services: Services, collector: Collector) -> list[Span]:
         20,
     )
     return collector.spans()
+
+
+@pytest.fixture(scope="module")
+def browsed(
+    spans: list[Span], services: Services, collector: Collector
+) -> tuple[list[Span], list[str]]:
+    """Spans of the requests of a browser that opens a link and answers a page, and what must be in none of them."""
+    with services.client() as client:
+        invited = client.post(
+            "/v1/instruments/gad-7/invitations", json={"participant": PARTICIPANT}
+        )
+        assert invited.is_success, invited.text
+    code = invited.json()["code"]
+    with httpx.Client(
+        base_url=services.health("pages", "/healthz").url.join("/"),
+        timeout=60,
+        headers={"traceparent": f"00-{BROWSER_TRACE}-{CALLER}-01"},
+    ) as browser:
+        assert browser.get(f"/s/{code}?utm=query-canary").status_code == 200
+        started = browser.post(f"/s/{code}")
+        assert started.status_code == 303, started.text
+        page = started.headers["location"]
+        saved = browser.post(page, data={"g1": "3"})
+        assert saved.status_code in {200, 303, 422}, saved.text
+        secrets = [code, page.split("/")[2], *browser.cookies.values()]
+    eventually(
+        lambda: (
+            sum(
+                span.service == "stanine-pages" and span.kind == "SERVER"
+                for span in collector.spans()
+            )
+            >= 3
+        ),
+        60,
+    )
+    return [span for span in collector.spans() if span.trace_id == BROWSER_TRACE], secrets
+
+
+def test_a_page_and_the_calls_of_the_api_for_it_are_one_trace(
+    browsed: tuple[list[Span], list[str]],
+) -> None:
+    by_id = {span.span_id: span for span in browsed[0]}
+    opening = next(
+        span for span in browsed[0] if span.name == "POST /v1/instruments/{name}/sessions"
+    )
+    calling = by_id[opening.parent_id]
+    page = by_id[calling.parent_id]
+    assert [(each.service, each.kind) for each in (page, calling, opening)] == [
+        ("stanine-pages", "SERVER"),
+        ("stanine-pages", "CLIENT"),
+        ("stanine-api", "SERVER"),
+    ]
+    assert page.parent_id == CALLER
+    assert page.name == "POST /s/{code:code}"
+    assert dict(page.attributes) == {
+        "http.request.method": "POST",
+        "http.route": "/s/{code:code}",
+        "url.scheme": "http",
+        "http.response.status_code": 303,
+    }
+    assert calling.name == "POST"
+    assert set(calling.attributes) == {
+        "http.request.method",
+        "http.response.status_code",
+        "server.address",
+        "server.port",
+    }
+
+
+def test_spans_of_pages_contain_no_code_no_token_no_session_and_no_query(
+    browsed: tuple[list[Span], list[str]], collector: Collector
+) -> None:
+    spans, secrets = browsed
+    assert len(secrets) >= 3
+    assert {span.name for span in spans} >= {"GET /s/{code:code}", "POST /s/{code:code}"}
+    everything = collector.everything().decode(errors="replace")
+    for secret in (*secrets, "query-canary", PARTICIPANT, '"g1"'):
+        assert secret not in everything
 
 
 def only(spans: list[Span], name: str) -> Span:

@@ -24,7 +24,7 @@ SCOPES = [
 
 
 class Services:
-    """The processes by name: valkey, api, index-watcher, result-watcher."""
+    """The processes by name: valkey, api, index-watcher, result-watcher; and pages, if a test starts them."""
 
     def __init__(
         self,
@@ -44,7 +44,8 @@ class Services:
         self._server_binary = server_binary
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._ports = {
-            name: free_port() for name in ("valkey", "api", "index-watcher", "result-watcher")
+            name: free_port()
+            for name in ("valkey", "api", "index-watcher", "result-watcher", "pages")
         }
         self.url = f"http://127.0.0.1:{self._ports['api']}"
         self.redis_url = f"redis://127.0.0.1:{self._ports['valkey']}/0"
@@ -63,11 +64,11 @@ class Services:
         )
         self._environment = {
             **os.environ, "STANINE_REDIS_URL": self.redis_url, "STANINE_NAMESPACE": namespace, "STANINE_KEYS_FILE": str(keys),
-            "OTEL_SDK_DISABLED": "true",
+            "OTEL_SDK_DISABLED": "true", "STANINE_API_URL": self.url,
         }  # fmt: skip
 
     def start(self, *names: str) -> None:
-        """Start processes by name, by default all; return without waiting for readiness."""
+        """Start processes by name, by default all but the pages; return without waiting for readiness."""
         for name in names or ("valkey", "index-watcher", "result-watcher", "api"):
             if name == "valkey":
                 (self.directory / "valkey").mkdir(exist_ok=True)
@@ -83,7 +84,7 @@ class Services:
             module = "stanine." + name.replace("-", "_")
             address = (
                 ["--port", str(self._ports[name])]
-                if name == "api"
+                if name in {"api", "pages"}
                 else ["--health-port", str(self._ports[name])]
             )
             with (self.directory / f"{name}.log").open("ab") as log:
@@ -132,9 +133,13 @@ class Services:
     def health(self, name: str, path: str) -> httpx.Response:
         return httpx.get(f"http://127.0.0.1:{self._ports[name]}{path}", timeout=5)
 
-    def await_ready(self, seconds: float = 60) -> None:
-        """Wait until every process with HTTP is ready."""
-        for name in ("api", "index-watcher", "result-watcher"):
+    def await_ready(
+        self,
+        seconds: float = 60,
+        names: tuple[str, ...] = ("api", "index-watcher", "result-watcher"),
+    ) -> None:
+        """Wait until processes are ready."""
+        for name in names:
             eventually(
                 lambda name=name: self.health(name, "/readyz").status_code == 200,  # type: ignore[misc]
                 seconds,
