@@ -52,6 +52,8 @@ def test_a_result_is_accessible_and_keeps_its_bounds(
     assert page.locator("html").get_attribute("dir") == ("rtl" if language == "ar" else "ltr")
     titles = {"en": "Openness", "de": "Offenheit", "ar": "الانفتاح"}
     assert page.locator("h2").first.inner_text() == titles[language]
+    level = {"en": "95%", "de": "95\N{NO-BREAK SPACE}%", "ar": "95"}[language]
+    assert level in page.locator("section.score p.value").nth(1).inner_text()
     assert axe(page) == []
     assert complaints == []
     assert {url.split("/", 3)[2] for url in requests} == {f"127.0.0.1:{survey.pages.port}"}
@@ -82,11 +84,19 @@ def test_the_chart_the_table_and_the_file_have_the_figures_of_the_api(
         score = result["scales"][line["scale"]]
         assert float(line["score"]) == score["t"]
         assert (float(line["low"]), float(line["high"])) == (score["low"], score["high"])
+        assert float(line["level"]) == 0.95
         cells = row.locator("td").all_inner_texts()
         assert cells[0].split()[0] == f"{score['t']:.1f}"
+        low, high = re.findall(r"[\d.]+", cells[1])[:2]
+        assert (float(low), float(high)) == pytest.approx((score["low"], score["high"]), abs=0.05)
+        assert cells[1].endswith("95%")
         assert cells[3] == score["norm"] == "everyone"
         assert cells[4] == f"{score['valid']} of 4"
         chart = page.locator(f"section:has(#scale-{line['scale']}) svg")
+        label = f"95% confidence interval: {cells[1].splitlines()[0]}"
+        assert chart.get_attribute("aria-label").endswith(label)
+        section = page.locator(f"section:has(#scale-{line['scale']})")
+        assert section.locator("p.value").nth(1).inner_text() == label
         mark = float(chart.locator("circle").get_attribute("cx").rstrip("%"))
         assert mark == pytest.approx(3 + 94 * (min(max(score["t"], 20), 80) - 20) / 60, abs=0.01)
     assert result["scales"]["careful"]["valid"] == 3

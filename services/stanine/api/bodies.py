@@ -201,6 +201,15 @@ class CodeBody(_Body, frozen=True):
     code: str
 
 
+class IntervalBody(_Body, frozen=True):
+    """The confidence interval of a scale's scores."""
+
+    #: Observed: around the score; TrueScore: around the estimated true score.
+    kind: str
+    #: The confidence level, such as 0.95.
+    level: float
+
+
 class ScaleBody(_Body, frozen=True):
     """A scale: the range and names of its scores."""
 
@@ -214,6 +223,8 @@ class ScaleBody(_Body, frozen=True):
     standard: list[str] | UnsetType = UNSET
     #: The norm groups, in the order in which they are tried.
     norms: list[str] | UnsetType = UNSET
+    #: What `low` and `high` of a result are; absent if there are none, or if a table states them.
+    interval: IntervalBody | UnsetType = UNSET
     bands: list[BandBody] | UnsetType = UNSET
     #: Instead of `bands`, by group.
     bands_by_group: dict[str, list[BandBody]] | UnsetType = UNSET

@@ -47,6 +47,7 @@ def test_scales_show_titles_ranges_and_bands_of_a_revision_and_no_keys(rich: Ser
     assert (body["name"], body["revision"], body["form"]) == ("example", 1, 1)
     by_id = {scale["id"]: scale for scale in body["scales"]}
     assert by_id["agreeableness"]["range"] == [1, 3]
+    assert by_id["agreeableness"]["interval"] == {"kind": "Observed", "level": 0.95}
     assert by_id["agreeableness"]["bands"][1:] == [
         {"id": "mid", "from": 45},
         {"id": "high", "above": 55},

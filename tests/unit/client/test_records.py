@@ -44,6 +44,8 @@ ELSEWHERE: dict[type[msgspec.Struct], set[str]] = {
         (records.ProfileScore, ProfileResult),
         (records.InstrumentInfo, bodies.InstrumentItem),
         (records.Publication, bodies.PublishedInstrument),
+        (records.ScaleInfo, bodies.ScaleBody),
+        (records.IntervalInfo, bodies.IntervalBody),
         (records.FormInfo, bodies.FormBody),
         (records.ItemInfo, bodies.FormItemBody),
         (records.OptionInfo, bodies.FormOptionBody),

@@ -169,11 +169,26 @@ def test_scales_are_shown_with_ranges_and_bands_and_without_keys() -> None:
     by_id = {scale["id"]: scale for scale in shown["scales"]}
     assert by_id["agreeableness"] == {
         "id": "agreeableness", "title": "…", "report": "T", "standard": ["T", "Percentile"], "norms": ["women_21_40", "everyone"],
+        "interval": {"kind": "Observed", "level": 0.95},
         "bands": [{"id": "low", "label": "Tief", "text": "…"}, {"id": "mid", "from": 45}, {"id": "high", "above": 55}], "range": [1, 3],
     }  # fmt: skip
     assert set(by_id["drinking"]["bandsByGroup"]) == {"men", "everyone"}
     assert shown["profiles"] == [{"id": "style", "of": ["F", "W"], "top": 1, "ties": "List"}]
     assert not {"key", "points", "formula"} & set(json.dumps(shown).replace('"', " ").split())
+
+
+def test_the_interval_of_a_scale_is_shown_unless_a_table_states_its_ends() -> None:
+    plain: Any = read_yaml(EVERY_FEATURE.read_bytes())
+    table = next(scale for scale in plain["spec"]["scales"] if "lookup" in scale)
+    table["interval"] = {"kind": "Observed", "level": 0.9}
+
+    def shown() -> Any:
+        scales = public_scales(parse_instrument(plain))["scales"]
+        return next(each for each in scales if each["id"] == table["id"]).get("interval")
+
+    assert shown() == table["interval"]
+    table["lookup"][0]["low"] = 12
+    assert shown() is None
 
 
 def test_internal_scales_are_for_other_scales_only() -> None:

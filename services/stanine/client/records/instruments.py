@@ -63,6 +63,15 @@ class BandInfo(ClientRecord, frozen=True):
     above: float | None = None
 
 
+class IntervalInfo(ClientRecord, frozen=True):
+    """The confidence interval of a scale's scores."""
+
+    #: Observed: around the score; TrueScore: around the estimated true score.
+    kind: str
+    #: The confidence level, such as 0.95.
+    level: float
+
+
 class ScaleInfo(ClientRecord, frozen=True):
     """What a scale's scores can be, and what they are called."""
 
@@ -76,6 +85,8 @@ class ScaleInfo(ClientRecord, frozen=True):
     standard: list[str] | None = None
     #: The norm groups, in the order in which they are tried.
     norms: list[str] | None = None
+    #: What `low` and `high` of a result are; None if there are none, or if a table states them.
+    interval: IntervalInfo | None = None
     bands: list[BandInfo] | None = None
     #: Instead of `bands`, by group.
     bands_by_group: dict[str, list[BandInfo]] | None = None

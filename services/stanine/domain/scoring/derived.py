@@ -34,6 +34,8 @@ class Derived(msgspec.Struct, frozen=True):
     standard: tuple[Standard, ...]
     report: Report
     interval: Interval | None
+    #: The interval that `low` and `high` of all results are; None: there are none, or a table states some of them.
+    computed_interval: Interval | None
     #: Whether a result contains `se`, `low` and `high`, a table's `percentile`.
     has_se: bool
     has_limits: bool
@@ -107,6 +109,7 @@ def derive(scale: Scale, defaults: Defaults) -> Derived:
         standard,
         report,
         interval,
+        computed_interval=interval if spread and not limits_of_table else None,
         has_se=(by_reliability and report in LINEAR_UNITS) or by_table,
         has_limits=(interval is not None and spread) or limits_of_table,
         has_table_percentile=any(

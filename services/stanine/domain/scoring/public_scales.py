@@ -6,6 +6,8 @@ Served at `GET /v1/instruments/NAME/scales`. Without keys, points or formulas, a
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from stanine.domain.instruments.formula_names import Formulas
 from stanine.domain.instruments.records import Instrument, ScaleWords, Translation
 from stanine.domain.instruments.scale_records import Band, Profile, Scale
@@ -35,6 +37,7 @@ def _scale(
     instrument: Instrument, scale: Scale, reached: tuple[float, float] | None, words: ScaleWords
 ) -> dict[str, Any]:
     found = derive(scale, instrument.spec.defaults)
+    interval = found.computed_interval
     bands = scale.bands if scale.bands is not None else instrument.spec.defaults.bands or ()
     by_group = (
         {group: _bands(its, words) for group, its in bands.items()}
@@ -49,6 +52,7 @@ def _scale(
             "report": found.report,
             "standard": list(found.standard) or None,
             "norms": list(scale.norms) or None,
+            "interval": None if interval is None else msgspec.structs.asdict(interval),
             "bands": (_bands(bands, words) or None) if not isinstance(bands, dict) else None,
             "bandsByGroup": by_group,
         }

@@ -21,6 +21,8 @@ class ShownScale:
     value: float | None
     low: float | None
     high: float | None
+    #: The confidence level of the interval, such as 0.95; None: the instrument states the interval without it.
+    level: float | None
     raw: float | None
     #: Lowest and highest raw score.
     reach: tuple[float, float] | None
@@ -84,6 +86,7 @@ def _figures(info: ScaleInfo, score: ScaleScore) -> ShownScale:
         value=_number(values.get(info.report)),
         low=_number(score.low),
         high=_number(score.high),
+        level=None if info.interval is None else info.interval.level,
         raw=score.raw,
         reach=None if isinstance(reach, UnsetType) else reach,
         percentile=_number(score.percentile),

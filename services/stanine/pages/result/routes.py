@@ -21,7 +21,7 @@ from stanine.pages.survey import refusals
 from stanine.pages.survey.visits import Visit, Visits, monotonic_seconds
 
 _COLUMNS = (
-    *("scale", "title", "unit", "score", "low", "high", "raw", "percentile"),
+    *("scale", "title", "unit", "score", "low", "high", "level", "raw", "percentile"),
     *("norm", "band", "answered", "questions", "status"),
 )
 
@@ -70,7 +70,7 @@ class ResultPages:
         out = io.StringIO()
         lines = CsvLines(out, _COLUMNS)
         for one in scale_figures(*found):
-            scores = (one.unit, one.value, one.low, one.high, one.raw, one.percentile)
+            scores = (one.unit, one.value, one.low, one.high, one.level, one.raw, one.percentile)
             rest = (one.norm, one.band, one.valid, one.items, one.status)
             lines.write((one.id, one.title, *scores, *rest))
         return download(out.getvalue(), f"result-{visit.session.instrument}.csv")
@@ -148,18 +148,20 @@ def _failed(visit: Visit) -> Message:
 def _row(figures: ShownScale, wording: ScoreWording) -> dict[str, Any]:
     chart = chart_of(figures)
     value = wording.number(figures.value, figures.unit)
-    interval = wording.interval(figures)
+    named_interval = wording.named_interval(figures)
     return {
         "figures": figures,
         "unit": wording.unit(figures.unit),
         "value": value,
-        "interval": interval,
+        "interval": wording.interval(figures),
+        "level": None if figures.level is None else wording.percent(figures.level),
+        "named_interval": named_interval,
         "percentile": wording.number(figures.percentile, "Percentile"),
         "answered": wording.answered(figures),
         "no_score": wording.no_score(figures) if figures.value is None else None,
         "chart": chart,
         "ticks": _ticks(chart, wording),
-        "described": _described(figures, value, interval, wording),
+        "described": _described(figures, value, named_interval, wording),
     }
 
 
@@ -169,9 +171,9 @@ def _ticks(chart: Chart | None, wording: ScoreWording) -> list[tuple[str, str]]:
     return [(place, wording.number(x)) for place, x in chart.ticks]
 
 
-def _described(figures: ShownScale, value: str, interval: str | None, wording: ScoreWording) -> str:
+def _described(
+    figures: ShownScale, value: str, named_interval: str | None, wording: ScoreWording
+) -> str:
     """Return the chart in words, for those who do not see it."""
     said = f"{figures.title}: {wording.unit(figures.unit)} {value}"
-    if interval is None:
-        return said
-    return f"{said}; {wording.gettext('Interval')} {interval}"
+    return said if named_interval is None else f"{said}; {named_interval}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from babel.numbers import format_decimal
+from babel.numbers import format_decimal, format_percent
 
 from stanine.pages.languages import catalog, locale
 from stanine.pages.result.figures import ShownScale
@@ -38,6 +38,10 @@ class ScoreWording:
             "Percentile": _("Percentile"),
         }.get(unit, _("Score"))
 
+    def percent(self, share: float) -> str:
+        """Return a share of 1 in percent, unrounded: 0.95 gives 95%, in German 95 %."""
+        return format_percent(share, locale=self._locale, decimal_quantization=False)
+
     def interval(self, figures: ShownScale) -> str | None:
         """Return the interval of a score; None: it has none."""
         if figures.low is None or figures.high is None:
@@ -45,6 +49,16 @@ class ScoreWording:
         # An isolate keeps the order of the two numbers in a text from right to left.
         low, high = (self.number(x, figures.unit) for x in (figures.low, figures.high))
         return f"\u2066{low} \N{EN DASH} {high}\u2069"
+
+    def named_interval(self, figures: ShownScale) -> str | None:
+        """Return the interval of a score with its confidence level; None: it has none."""
+        interval = self.interval(figures)
+        if interval is None:
+            return None
+        if figures.level is None:
+            return self.gettext("Confidence interval: %(interval)s") % {"interval": interval}
+        words = {"interval": interval, "level": self.percent(figures.level)}
+        return self.gettext("%(level)s confidence interval: %(interval)s") % words
 
     def answered(self, figures: ShownScale) -> str:
         """Return how many questions of a scale were answered."""
@@ -72,6 +86,15 @@ class ScoreWording:
                     "The bar around it is the confidence interval: no questionnaire measures exactly, and your score"
                     " probably lies within the bar."
                 )
+            )
+        levels = {one.level for one in shown if one.low is not None}
+        if len(levels) == 1 and (level := levels.pop()) is not None:
+            said.append(
+                _(
+                    "For %(level)s of people, an interval of %(level)s contains the score that an exact measurement"
+                    " would give."
+                )
+                % {"level": self.percent(level)}
             )
         if units:
             said.append(
