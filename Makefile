@@ -18,13 +18,8 @@ demo: $(READY)  ## start everything, score 2,800 real people, print the results,
 up: $(READY)  ## start everything on this machine and keep it running until Ctrl-C
 	@$(BIN)/stanine up
 
-# Most tests wait for their servers, so the number of processes is that of the processors plus one. Tests of the
-# cluster mostly wait for pods; they are skipped without KUBECONFIG. Those marked `alone` change objects that all
-# releases of a cluster share.
-test: $(READY)  ## run all tests
-	$(BIN)/python -m pytest --numprocesses $$($(BIN)/python -c 'import os; print(len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else 3)') --dist loadfile -m "not cluster"
-	$(BIN)/python -m pytest tests/cluster --numprocesses 2 --dist loadfile -m "not alone"
-	$(BIN)/python -m pytest tests/cluster -m alone
+test: $(READY)  ## run all tests; those that fail while others run are repeated once, alone
+	@tests/run.sh
 
 check: $(READY)  ## check lint, format, types, and dependencies between the layers
 	$(BIN)/ruff check .

@@ -8,7 +8,9 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,8 @@ from stanine.broker import StreamsBroker
 CALLS = int(os.environ.get("STANINE_FAULT_CALLS", "2"))
 #: Concurrent runs, each in its own namespace.
 AT_ONCE = 6
+#: Runs of one step, one at a time, that a busy machine may need until it is reached: a late worker has no work to release.
+TRIES = 5
 #: Steps of every worker; without them the suite would test nothing.
 WORKER_STEPS = {
     "join",
@@ -38,6 +42,9 @@ WORKER_STEPS = {
     "leave",
 }
 PRODUCER_STEPS = {"enqueue", "delay"}
+
+#: The step, whether the process died there, and the account of its messages.
+Run = tuple[Step | None, bool, Account]
 
 
 def run_process(role: str, url: str, namespace: str, directory: Path, step: Step | None) -> int:
@@ -69,16 +76,28 @@ def prepare(url: str, namespace: str, ledger: Ledger) -> StreamsBroker:
     return broker
 
 
-def kill_a_worker(url: str, tmp_path: Path, step: Step | None) -> tuple[Step | None, bool, Account]:
-    """Run the workload with a worker that dies at a step and a successor.
+def kill_at_each(kill: Callable[[Step, Path], Run], steps: list[Step], tmp_path: Path) -> list[Run]:
+    """Kill a process at each step; repeat the first call of a step until a process reaches it."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found = list(pool.map(lambda step: kill(step, tmp_path), steps))
+    for step in [step for step, died, _ in found if step in steps and not died]:
+        for attempt in range(TRIES - 1 if step.nth == 1 else 0):
+            directory = tmp_path / f"again-{attempt}"
+            directory.mkdir(exist_ok=True)
+            found.append(kill(step, directory))
+            if found[-1][1]:
+                break
+    return found
 
-    Return (died, account).
-    """
+
+def kill_a_worker(url: str, step: Step | None, tmp_path: Path) -> Run:
+    """Run the workload with a worker that dies at a step and a successor."""
     directory = tmp_path / str(step or "none").replace(" ", "-")
     directory.mkdir()
     ledger = Ledger(directory)
-    broker = prepare(url, f"kill-{directory.name}", ledger)
-    died = run_process("worker", url, f"kill-{directory.name}", directory, step) == -signal.SIGKILL
+    namespace = f"{tmp_path.name}-{directory.name}"
+    broker = prepare(url, namespace, ledger)
+    died = run_process("worker", url, namespace, directory, step) == -signal.SIGKILL
     worker = workload.start_worker(broker)
     workload.await_rest(broker, 60)
     worker.stop(5000)
@@ -88,9 +107,7 @@ def kill_a_worker(url: str, tmp_path: Path, step: Step | None) -> tuple[Step | N
     return step, died, account(ledger.lines(), workload.EXPECTED)
 
 
-def kill_a_producer(
-    url: str, tmp_path: Path, step: Step | None
-) -> tuple[Step | None, bool, Account]:
+def kill_a_producer(url: str, step: Step | None, tmp_path: Path) -> Run:
     """Run a producer that dies at a step, then work its messages.
 
     All accepted ones must be done.
@@ -98,7 +115,7 @@ def kill_a_producer(
     directory = tmp_path / f"producer-{step or 'none'}".replace(" ", "-")
     directory.mkdir()
     ledger = Ledger(directory)
-    namespace = directory.name
+    namespace = f"{tmp_path.name}-{directory.name}"
     died = run_process("producer", url, namespace, directory, step) == -signal.SIGKILL
     broker = StreamsBroker(url, namespace=namespace)
     workload.declare(broker, ledger)
@@ -140,35 +157,37 @@ def assert_clean(kind: str, found: list[tuple[Step | None, bool, Account]]) -> N
         "settled work ran again"
     )
     assert not {str(step): counted.strange for step, _, counted in found if counted.strange}
-    unreached = [
-        str(step) for step, died, _ in found if not died and step is not None and step.nth == 1
-    ]
-    assert not unreached
-    assert kills >= 0.8 * len(found)
+    first = {step for step, _, _ in found if step is not None and step.nth == 1}
+    assert {step for step in first if (step, True) not in {run[:2] for run in found}} == set()
+    assert kills >= 0.8 * len({step for step, _, _ in found})
 
 
 @pytest.mark.slow
 def test_a_worker_killed_at_any_step_loses_nothing_and_repeats_only_unsettled_messages(
     redis_url: str, tmp_path: Path
 ) -> None:
-    _, _, whole = kill_a_worker(redis_url, tmp_path, None)
-    assert whole.duplicates == 0
-    calls = calls_of(tmp_path, "none")
+    calls: dict[str, int] = {}
+    for attempt in range(TRIES):
+        directory = tmp_path / f"whole-{attempt}"
+        directory.mkdir()
+        _, _, whole = kill_a_worker(redis_url, None, directory)
+        assert whole.duplicates == 0
+        calls = calls_of(directory, "none")
+        if set(calls) >= WORKER_STEPS:
+            break
     assert set(calls) >= WORKER_STEPS
     steps = [step for step in steps_of(calls, CALLS) if step.name in WORKER_STEPS]
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        found = list(pool.map(lambda step: kill_a_worker(redis_url, tmp_path, step), steps))
+    found = kill_at_each(partial(kill_a_worker, redis_url), steps, tmp_path)
     assert_clean("worker", found)
 
 
 def test_a_producer_killed_at_any_step_has_enqueued_what_was_confirmed(
     redis_url: str, tmp_path: Path
 ) -> None:
-    kill_a_producer(redis_url, tmp_path, None)
+    kill_a_producer(redis_url, None, tmp_path)
     calls = calls_of(tmp_path, "producer-none")
     assert set(calls) >= PRODUCER_STEPS
     steps = [step for step in steps_of(calls, CALLS) if step.name in PRODUCER_STEPS]
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        found = list(pool.map(lambda step: kill_a_producer(redis_url, tmp_path, step), steps))
+    found = kill_at_each(partial(kill_a_producer, redis_url), steps, tmp_path)
     assert_clean("producer", found)
     assert sum(counted.duplicates for _, _, counted in found) == 0

@@ -6,7 +6,6 @@ nonzero status and the reason if a step fails or a mean differs.
 
 import io
 import os
-import signal
 import statistics
 import sys
 import tempfile
@@ -29,6 +28,7 @@ from stanine.cli.io.submissions import open_source
 from stanine.cli.io.terminal import emit, note, show_table
 from stanine.cli.local.demo_people import PUBLISHED, Figures, find_people
 from stanine.cli.local.stack import Stack
+from stanine.cli.local.stopping import StopRequestedError, StopRequests, stop_requests
 from stanine.client import AttemptRequest, Stanine
 from stanine.store.keys import BLOCK_SIZE, Keys
 
@@ -49,16 +49,16 @@ def demo() -> None:
     """
     refuse_windows("demo")
     began = time.monotonic()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C: stops all processes
     try:
-        with _running() as stack:
+        with stop_requests() as stopping, _running(stopping) as stack:
             note(
                 f"started in {time.monotonic() - began:.1f} s: Valkey, API, indexWatcher, resultWatcher"
             )
             with connect(stack.url, stack.key) as client:
-                faults = _demonstrate(client, stack)
+                faults = _demonstrate(client, stack, stopping)
+            stopping.check()
             stack.refuse_dead()
-    except KeyboardInterrupt:
+    except StopRequestedError:
         raise StoppedError("stopped; nothing is left running") from None
     except CliError as error:
         raise CliError("the demo failed:", *error.args) from None
@@ -69,7 +69,7 @@ def demo() -> None:
     )
 
 
-def _demonstrate(client: Stanine, stack: Stack) -> list[str]:
+def _demonstrate(client: Stanine, stack: Stack, stopping: StopRequests) -> list[str]:
     document = parse_document(samples.read("bfi-25.yaml"), "bfi-25.yaml")
     name = document.instrument.metadata.name
     people = find_people(document)
@@ -78,7 +78,7 @@ def _demonstrate(client: Stanine, stack: Stack) -> list[str]:
     sending = time.monotonic()
     with open_source(io.BytesIO(people.table), people.origin) as source:
         send(client, source, counts)
-    scored = _await_scores(client, name, counts.taken)
+    scored = _await_scores(client, name, counts.taken, stopping)
     seconds = time.monotonic() - sending
     emit(f"{name}: {counts.rows:,} people, {people.origin}\n")
     faults = _compare(scored, people.figures, people.known)
@@ -93,7 +93,7 @@ def _demonstrate(client: Stanine, stack: Stack) -> list[str]:
     emit(
         f"memory: {records:,.0f} bytes an attempt with its result, and {keys:,.0f} for the index of the callers' keys"
     )
-    times = sorted(_time_singles(client, document))
+    times = sorted(_time_singles(client, document, stopping))
     emit(
         f"one by one, submitted and scored in one request: p50 {_quantile(times, 0.5):.1f} ms, p99 {_quantile(times, 0.99):.1f} ms"
     )
@@ -101,7 +101,7 @@ def _demonstrate(client: Stanine, stack: Stack) -> list[str]:
 
 
 @contextmanager
-def _running() -> Iterator[Stack]:
+def _running(stopping: StopRequests) -> Iterator[Stack]:
     """Run an isolated stack: no environment variable may connect the demo to real data."""
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("STANINE_")
@@ -109,19 +109,22 @@ def _running() -> Iterator[Stack]:
     with tempfile.TemporaryDirectory(prefix="stanine-demo-") as directory:
         stack = Stack(Path(directory), port=0, environment=environment, note=note)
         try:
-            stack.start()
+            stack.start(stopping.requested)
             yield stack
         finally:
             stack.stop()
 
 
-def _await_scores(client: Stanine, name: str, expected: int) -> dict[str, list[float]]:
+def _await_scores(
+    client: Stanine, name: str, expected: int, stopping: StopRequests
+) -> dict[str, list[float]]:
     """Read the list of results until it is complete; return the scores of each scale."""
     found: dict[str, list[float]] = {}
     deadline = time.monotonic() + _TIMEOUT
     count = 0
     listed = client.results.list(name, on_history_change="continue")
     while True:
+        stopping.check()
         for item in listed.read():
             count += 1
             if item.state != "Scored":
@@ -180,7 +183,7 @@ def _bytes_per_attempt(stack: Stack) -> tuple[float, float]:
         client.close()
 
 
-def _time_singles(client: Stanine, document: Document) -> Iterator[float]:
+def _time_singles(client: Stanine, document: Document, stopping: StopRequests) -> Iterator[float]:
     """Submit attempts one at a time to a copy of the instrument; yield the milliseconds of each."""
     name = "bfi-25-one-by-one"
     renamed = msgspec.json.decode(document.text)
@@ -188,6 +191,7 @@ def _time_singles(client: Stanine, document: Document) -> Iterator[float]:
     client.instruments.publish(name, renamed, wait=_INDEX_TIMEOUT)
     answers = {item.id: 1 + place % 6 for place, item in enumerate(document.instrument.spec.items)}
     for number in range(_WARM_UP + _SINGLES):
+        stopping.check()
         attempt = AttemptRequest(answers, key=f"single-{number}")
         began = time.perf_counter()
         result = client.attempts.submit_and_wait(name, attempt, timeout=_SINGLE_TIMEOUT)

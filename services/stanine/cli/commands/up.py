@@ -10,8 +10,8 @@ import typer
 
 from stanine.cli.exits import CliError
 from stanine.cli.io.terminal import emit, note
-from stanine.cli.local.stack import HOST, Stack, StopRequestedError
-from stanine.cli.local.stopping import stop_requests
+from stanine.cli.local.stack import HOST, Stack
+from stanine.cli.local.stopping import StopRequestedError, stop_requests
 
 #: Seconds between checks of the processes; a signal triggers one earlier.
 _CHECK_PAUSE = 0.5

@@ -23,6 +23,7 @@ import redis
 from stanine.cli.exits import CliError, InvalidInputError, TryAgainError
 from stanine.cli.local import key_file
 from stanine.cli.local.processes import Child
+from stanine.cli.local.stopping import StopRequestedError
 
 #: The default address of all processes.
 HOST = "127.0.0.1"
@@ -53,10 +54,6 @@ _PATIENCE = 2.0
 _POLL = 0.02
 
 Note = Callable[[str], None]
-
-
-class StopRequestedError(Exception):
-    """A stop was requested during the start."""
 
 
 class Stack:

@@ -1,7 +1,7 @@
-"""Signal handling for a command that supervises child processes. Used by `up`.
+"""Signal handling for commands that supervise child processes. Used by `up` and `demo`.
 
 Handlers set plain attributes. An Event would deadlock: a handler runs in the main thread, which may hold the
-Event's lock.
+Event's lock. Raising would not be reliable: Python drops an exception that a handler raises inside a destructor.
 """
 
 import contextlib
@@ -10,6 +10,10 @@ import select
 import signal
 from collections.abc import Iterator
 from types import FrameType
+
+
+class StopRequestedError(Exception):
+    """A stop was requested by signal; the command stops its child processes."""
 
 
 class StopRequests:
@@ -22,6 +26,11 @@ class StopRequests:
     def requested(self) -> bool:
         """Return whether a stop was requested."""
         return self._requested
+
+    def check(self) -> None:
+        """Raise StopRequestedError if a stop was requested."""
+        if self._requested:
+            raise StopRequestedError
 
     def wait(self, seconds: float) -> None:
         """Sleep until a signal arrives, at most some seconds."""
