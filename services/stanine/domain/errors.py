@@ -24,7 +24,7 @@ Code = Literal[
     "NotAnOption", "PointsMismatch", "WrongWeight", "WrongMinValid", "BandsOverlap", "TooManyDecimals", "RangesOverlap", "RangesGap",
     "Cyclic",
     # an attempt
-    "UnknownItem", "UnknownAttribute", "NotAnAnswer", "NotAValue", "NotShown", "NotDistinct",
+    "UnknownItem", "UnknownAttribute", "NotAnAnswer", "NotAValue", "NotShown", "NotDistinct", "SectionOver",
     # a warning about a document that is accepted
     "NoEffect", "UnansweredWithoutMinValid", "DifferentRanges", "ExcludeUnderSum", "StraddledEdge", "MissingTranslation",
     "ConditionNamesKey",

@@ -4,7 +4,7 @@ A session is one hash. A save is one function call and does not touch a queue. S
 scoring and closes the session atomically, idempotent by session. Deadlines follow the server's clock.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -76,6 +76,21 @@ class StoredSession(msgspec.Struct, frozen=True):
     answers: Mapping[str, bytes]
     #: When it was read, by the database's clock.
     read_at: int
+    #: Deadlines (ms) of the opened sections with a time limit.
+    sections: Mapping[str, int] = {}
+    #: The language that the participant changed to; None: that of `given`.
+    language: str | None = None
+
+
+class SectionUse(msgspec.Struct, frozen=True):
+    """A section with a time limit that a save names. Its time runs from the first such save.
+
+    `is_answered`: the save has answers to its items, which are rejected after its deadline and grace.
+    """
+
+    section: str
+    limit_ms: int
+    is_answered: bool
 
 
 class SubmittedSession(msgspec.Struct, frozen=True):
@@ -130,15 +145,25 @@ class Sessions:
         return _read(session_id, fields, seconds * 1000 + micros // 1000) if fields else None
 
     async def save(
-        self, session_id: bytes, seq: int, content: bytes, page: int, answers: Mapping[str, bytes]
+        self,
+        session_id: bytes,
+        seq: int,
+        content: bytes,
+        page: int,
+        answers: Mapping[str, bytes],
+        *,
+        sections: Sequence[SectionUse] = (),
+        language: str | None = None,
     ) -> str:
         """Save answers; an empty value removes the item's answer.
 
-        `content`: digest of the save; `seq`: greater than the last save's.
-        Returns Saved, Repeated (the same save again), Older (`seq` is not greater), Unknown, Submitted, Withdrawn or
-        Late.
+        `content`: digest of the save; `seq`: greater than the last save's; `language`: the new one, if it changes.
+        Returns Saved, Repeated (the same save again), Older (`seq` is not greater), Over (the time of a section with
+        answers has passed), Unknown, Submitted, Withdrawn or Late.
         """
-        args: list[Any] = [session_id, seq, content, page]
+        args: list[Any] = [session_id, seq, content, page, language or "", len(sections)]
+        for one in sections:
+            args += [one.section, one.limit_ms, int(one.is_answered)]
         for item, value in answers.items():
             args += [item, value]
         reply = await self._writer.call("save_session", [self._keys.arrivals], args)
@@ -233,6 +258,12 @@ def _read(session_id: bytes, fields: Mapping[bytes, bytes], read_at: int) -> Sto
             msgspec.msgpack.decode(fields[b"given"], type=Given),
             {name[1:].decode(): value for name, value in fields.items() if name.startswith(b"A")},
             read_at,
+            {
+                name[1:].decode(): int(value)
+                for name, value in fields.items()
+                if name.startswith(b"T")
+            },
+            fields[b"language"].decode() if b"language" in fields else None,
         )
     except (KeyError, ValueError, msgspec.MsgspecError) as error:
         raise CorruptRecordError("a session cannot be read") from error

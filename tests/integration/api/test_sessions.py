@@ -311,6 +311,55 @@ def test_an_extension_counts_from_the_opening_and_can_be_repeated(api: Serving) 
     )
 
 
+def in_sections(name: str, seconds: int) -> dict[str, Any]:
+    """The instrument of a day in two sections, the first with a time limit."""
+    sections = [
+        {"id": "first", "items": ["calm", "drink", "much"], "timeLimitSeconds": seconds},
+        {"id": "rest", "items": ["which", "note"]},
+    ]
+    return day(name, sections=sections)
+
+
+def test_a_section_takes_no_answers_after_its_time_and_is_not_required(api: Serving) -> None:
+    api.publish(in_sections("a-timed", 1))
+    person = open_session(api, "a-timed")
+    assert "sectionDeadlines" not in person.opened
+    api.redis.hset(api.keys.session(bytes.fromhex(person.id)), "grace", "0")
+    assert person.save(1, page=1, section="first").status_code == 200
+    begun = person.read()
+    assert begun["sectionDeadlines"].keys() == {"first"}
+    assert begun["sectionDeadlines"]["first"] > begun["openedAt"]
+    sweep(api, 40, lambda: person.read()["readAt"] > begun["sectionDeadlines"]["first"])
+    late = person.save(2, {"calm": 4, "note": "x", "drink": None})
+    assert places(late) == [("/answers/calm", "SectionOver"), ("/answers/drink", "SectionOver")]
+    assert person.save(2, {"note": "x"}, section="first").status_code == 200
+    assert person.read()["sectionDeadlines"] == begun["sectionDeadlines"], "opened twice"
+    done = person.submit()
+    assert done.status_code == 202, "the required items of the section can no longer be answered"
+
+
+def test_the_time_of_a_section_begins_with_an_answer_if_nobody_opened_it(api: Serving) -> None:
+    api.publish(in_sections("a-timed-2", 600))
+    person = open_session(api, "a-timed-2")
+    assert person.save(1, {"note": "x"}, section="rest").status_code == 200
+    assert "sectionDeadlines" not in person.read(), "it has no time limit"
+    assert person.save(2, {"calm": 4}).status_code == 200
+    assert person.read()["sectionDeadlines"].keys() == {"first"}
+    assert places(person.save(3, section="nowhere")) == [("/section", "UnknownReference")]
+
+
+def test_a_participant_changes_the_language_of_a_session(api: Serving) -> None:
+    person = open_session(api, language="en", key="two languages")
+    assert person.save(1, {"calm": 4}, language="de-AT").status_code == 200
+    found = person.read()
+    assert (found["language"], found["answers"]) == ("de", {"calm": 4})
+    form = api.http(person.token).get(f"/v1/sessions/{person.id}/form").json()
+    assert form["title"] == "Ein Tag"
+    again = open_session(api, language="en", key="two languages")
+    assert (again.id, again.opened["language"]) == (person.id, "de"), "no conflict of the key"
+    assert places(person.save(2, language="not a tag")) == [("/language", "WrongText")]
+
+
 def test_a_session_with_an_unindexed_form_does_not_block_others(api: Serving) -> None:
     api.publish(day("a-lost"))
     lost = open_session(api, "a-lost", timeLimitSeconds=1)

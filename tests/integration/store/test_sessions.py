@@ -9,7 +9,7 @@ from tests.integration.stores import Store
 
 from stanine.store.invitations import Given, Invitations, NewInvitation
 from stanine.store.keys import INVITATION_BYTES
-from stanine.store.sessions import SESSION_BYTES, NewSession, Sessions
+from stanine.store.sessions import SESSION_BYTES, NewSession, SectionUse, Sessions
 
 HOUR = 3_600_000
 
@@ -246,3 +246,41 @@ def test_a_key_of_a_wrong_type_fails_the_submission_of_a_session_completely(
     with pytest.raises(Exception, match=r"WRONGTYPE|holds a"):
         with_sessions(store, "submit", one, 1, submission())
     assert everything(store) == before
+
+
+def test_the_time_of_a_section_runs_from_the_first_save_that_names_it(store: Store) -> None:
+    one = opened(store)
+    first, again = SectionUse("tasks", HOUR, False), SectionUse("tasks", 9 * HOUR, True)
+    assert with_sessions(store, "save", one, 1, b"a", 1, {}, sections=[first]) == "Saved"
+    before = with_sessions(store, "read", one)
+    assert 0 < before.sections["tasks"] - before.read_at <= HOUR
+    assert with_sessions(store, "save", one, 2, b"b", 1, {"q": b"1"}, sections=[again]) == "Saved"
+    after = with_sessions(store, "read", one)
+    assert (after.sections, after.answers) == (before.sections, {"q": b"1"})
+
+
+def test_an_answer_after_the_end_of_its_section_and_the_grace_changes_nothing(
+    store: Store,
+) -> None:
+    ended, running = SectionUse("tasks", -HOUR, True), SectionUse("rest", HOUR, True)
+    for grace, outcome in ((0, "Over"), (2 * HOUR, "Saved")):
+        one = opened(store, grace=grace)
+        save = (one, 1, b"a", 1, {"q": b"1"})
+        assert with_sessions(store, "save", *save, sections=[ended]) == "Saved"
+        before = with_sessions(store, "read", one)
+        late = (one, 2, b"b", 1, {"q": b"2"})
+        assert with_sessions(store, "save", *late, sections=[running, ended]) == outcome
+        if outcome == "Over":
+            after = with_sessions(store, "read", one)
+            assert (after.answers, after.seq, after.sections) == ({"q": b"1"}, 1, before.sections)
+            assert with_sessions(store, "save", *save, sections=[ended]) == "Repeated"
+
+
+def test_the_language_is_kept_until_another_one_is_saved(store: Store) -> None:
+    one = opened(store, language="en")
+    found = []
+    for seq, language in enumerate([None, "de", None, "ar"], 1):
+        with_sessions(store, "save", one, seq, b"%d" % seq, 1, {}, language=language)
+        found.append(with_sessions(store, "read", one).language)
+    assert found == [None, "de", "de", "ar"]
+    assert with_sessions(store, "read", one).given.language == "en"

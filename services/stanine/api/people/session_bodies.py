@@ -165,6 +165,11 @@ class SessionSave(_Body, frozen=True, forbid_unknown_fields=True):
     attributes: _Attributes = msgspec.field(default_factory=dict)
     #: The current page of the participant; stored unchanged.
     page: Annotated[int, Meta(ge=0, le=limits.MAX_ITEMS)] = 0
+    #: The section that the participant opens. A time limit of it runs from the first save that names it or answers one
+    #: of its items.
+    section: str | None = None
+    #: The language that the participant changes to; the form's texts are in it, if available.
+    language: _Language | None = None
 
 
 class SavedSession(_Body, frozen=True):
@@ -195,7 +200,10 @@ class SessionBody(_Body, frozen=True):
     #: The attributes that the invitation or the API key fixed; the participant cannot change them.
     fixed_attributes: list[str] | UnsetType = UNSET
     deadline_at: str | UnsetType = UNSET
-    #: When the session was read; present with `deadlineAt`. The difference is the time left, whatever clock the caller has.
+    #: Deadlines of the opened sections that have a time limit. After one and a short grace period, answers to the items of
+    #: its section are refused (`SectionOver`).
+    section_deadlines: dict[str, str] | UnsetType = UNSET
+    #: When the session was read; present with a deadline. The difference is the time left, whatever clock the caller has.
     read_at: str | UnsetType = UNSET
     language: str | UnsetType = UNSET
     return_url: str | UnsetType = UNSET

@@ -10,7 +10,6 @@ from stanine.domain.instruments.public_form import language_of
 from stanine.domain.scoring.index import IndexEntry
 from stanine.store.attempts import Submission
 from stanine.store.index import IndexView
-from stanine.store.invitations import Given
 from stanine.store.records import RANDOM_BYTES
 from stanine.store.sessions import StoredSession
 
@@ -57,6 +56,7 @@ def held(session: StoredSession) -> tuple[dict[str, Any], dict[str, Any]]:
     return answers, attributes
 
 
-def language(entry: IndexEntry, its: Given) -> str | None:
+def language(entry: IndexEntry, session: StoredSession) -> str | None:
     """Return the language of a session's form; None: the document's own language."""
-    return None if its.language is None else language_of(entry, its.language)
+    wanted = session.language or session.given.language
+    return None if wanted is None else language_of(entry, wanted)

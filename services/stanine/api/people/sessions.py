@@ -32,12 +32,13 @@ from stanine.api.web.problems import (
 )
 from stanine.domain.attempts.attempt import settled
 from stanine.domain.attempts.explain import pointer
+from stanine.domain.attempts.timed_sections import TimedSections
 from stanine.domain.errors import Faults, InvalidAttempt
 from stanine.domain.scoring.index import IndexEntry
 from stanine.messages import SCORE_ATTEMPTS
 from stanine.store.index import IndexView
 from stanine.store.invitations import Given
-from stanine.store.sessions import Sessions, StoredSession, SubmittedSession
+from stanine.store.sessions import SectionUse, Sessions, StoredSession, SubmittedSession
 from stanine.telemetry.api_metrics import ApiMetrics
 from stanine.telemetry.traces import sending
 
@@ -121,6 +122,7 @@ class SessionDesk:
         given = settled(save.answers)
         removed = [item for item, answer in save.answers.items() if answer is None]
         fields = self._fields_of(save, given, removed, form.entry, known.given)
+        sections = _sections_of(save, form.timed, form.entry)
         answers: dict[str, Any] = {}
         attributes = {**known.given.attributes}
         if save.attributes or form.needs_others(save.answers):
@@ -137,10 +139,22 @@ class SessionDesk:
         content = hashlib.blake2b(
             _encode(msgspec.structs.astuple(save)), digest_size=_CONTENT_BYTES
         ).digest()
-        outcome = await within(self._sessions.save(name, save.seq, content, save.page, fields))
+        outcome = await within(
+            self._sessions.save(
+                name,
+                save.seq,
+                content,
+                save.page,
+                fields,
+                sections=sections,
+                language=save.language,
+            )
+        )
         if outcome == "Older":
             self._metrics.session("conflict")
             raise conflict(await self.find(name))
+        if outcome == "Over":
+            raise _section_over(save, form.timed, await self.find(name))
         if outcome not in ("Saved", "Repeated"):
             self._known.pop(name, None)
             raise closed(outcome, name)
@@ -206,7 +220,8 @@ class SessionDesk:
     ) -> SubmittedSession:
         form, (answers, said) = self._inviting.form(entry), held(session)
         attributes = {**session.given.attributes, **said}
-        found = form.settle(answers, attributes)
+        closed_items = form.timed.closed_items(session.sections, session.read_at)
+        found = form.settle(answers, attributes, closed_items)
         faults = Faults()
         for item in found.missing_items:
             faults.add(
@@ -280,3 +295,28 @@ class SessionDesk:
 def count_names(save: SessionSave) -> int:
     """Return the number of names in the objects within a save."""
     return len(save.answers) + len(save.attributes)
+
+
+def _sections_of(save: SessionSave, timed: TimedSections, entry: IndexEntry) -> list[SectionUse]:
+    """Return the sections with a time limit that a save names, or whose items it answers."""
+    if save.section is not None and all(one.id != save.section for one in entry.sections):
+        faults = Faults()
+        faults.add("/section", "UnknownReference", "the form has no such section")
+        raise from_faults(INVALID_ATTEMPT, InvalidAttempt(faults.kept, faults.count))
+    answered = timed.holding(save.answers)
+    return [
+        SectionUse(name, limit, name in answered)
+        for name, limit in timed.limits_ms.items()
+        if name in answered or name == save.section
+    ]
+
+
+def _section_over(save: SessionSave, timed: TimedSections, session: StoredSession) -> Problem:
+    """Return the problem of a save with answers to the items of a section whose time is over."""
+    late = timed.closed_items(session.sections, session.read_at - session.grace_ms)
+    faults = Faults()
+    for item in save.answers:
+        if item in late:
+            detail = "the time of its section is over; leave it out to save the others"
+            faults.add(pointer("/answers", item), "SectionOver", detail)
+    return from_faults(INVALID_ATTEMPT, InvalidAttempt(faults.kept, faults.count))

@@ -102,7 +102,7 @@ class SessionRoutes:
             )
         entry = await self._desk.entry(session)
         body = self._body(session, entry)
-        form = msgspec.Raw(self._form(entry, language(entry, session.given)))
+        form = msgspec.Raw(self._form(entry, language(entry, session)))
         body = msgspec.structs.replace(
             body,
             token=self._tokens.of_session(session.id),
@@ -124,7 +124,7 @@ class SessionRoutes:
         """Return the form of a session in its language."""
         session = await self._mine(request)
         entry = await self._desk.entry(session)
-        return Answer(200, self._form(entry, language(entry, session.given)))
+        return Answer(200, self._form(entry, language(entry, session)))
 
     async def save(self, request: Request) -> Answer:
         """Merge answers into a session."""
@@ -224,12 +224,15 @@ class SessionRoutes:
             attributes={**its.attributes, **said},
             fixed_attributes=sorted(its.attributes) or UNSET,
             show=its.show,
-            language=given(language(entry, its) or entry.language),
+            language=given(language(entry, session) or entry.language),
             return_url=given(its.return_url),
         )
-        if session.deadline:
+        if session.deadline or session.sections:
             body = msgspec.structs.replace(
-                body, deadline_at=iso(session.deadline), read_at=iso(session.read_at)
+                body,
+                deadline_at=iso(session.deadline) if session.deadline else UNSET,
+                section_deadlines={name: iso(at) for name, at in session.sections.items()} or UNSET,
+                read_at=iso(session.read_at),
             )
         if session.attempt:
             token = given(self._attempt_token(its.show, session.attempt))

@@ -68,7 +68,7 @@ EXAMPLES: Mapping[type, Any] = {
         ],
     },
     SessionOrder: {"key": "visit-18", "participant": "p-1", "show": "Participant"},
-    SessionSave: {"seq": 3, "page": 1, "answers": {"calm": 3, "tense": None}},
+    SessionSave: {"seq": 3, "page": 1, "answers": {"calm": 3, "tense": None}, "language": "de"},
     SessionExtension: {"timeLimitSeconds": 2700},
     InvitationOrder: {
         "key": "wave-1-p-1",

@@ -48,10 +48,12 @@ class AsyncSessionsResource(AsyncResource):
         answers: Mapping[str, AnswerValue] | None = None,
         attributes: Mapping[str, AttributeValue] | None = None,
         page: int = 0,
+        section: str | None = None,
+        language: str | None = None,
     ) -> SessionSaved:
         """Merge answers into a session; None removes an answer."""
         return await self._client.call(
-            sessions.save(session, token, seq, answers, attributes, page)
+            sessions.save(session, token, seq, answers, attributes, page, section, language)
         )
 
     async def submit(self, session: str, *, token: str, wait: float = 0.0) -> SessionSubmitted:

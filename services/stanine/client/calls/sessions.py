@@ -66,14 +66,18 @@ def save(
     answers: Mapping[str, AnswerValue] | None,
     attributes: Mapping[str, AttributeValue] | None,
     page: int,
+    section: str | None,
+    language: str | None,
 ) -> ApiCall[SessionSaved]:
     """Merge answers and attributes into a session; idempotent by `seq`."""
-    order = {
+    order: dict[str, object] = {
         "seq": seq,
         "answers": answers or {},
         "attributes": attributes or {},
         "page": page,
     }
+    optional = {"section": section, "language": language}
+    order |= {name: value for name, value in optional.items() if value is not None}
     return json_call("PATCH", _ONE, reader(SessionSaved), {"id": session}, body=order, token=token)
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+import msgspec
+
 from stanine.client.records.attempts import AttributeValue
 from stanine.client.records.base import PersonRecord
 from stanine.client.records.forms import FormInfo
@@ -51,7 +53,9 @@ class SessionInfo(PersonRecord, frozen=True):
     fixed_attributes: tuple[str, ...] = ()
     #: After it, and a short grace period, the saved answers are submitted.
     deadline_at: str | None = None
-    #: When the server read the session, by the same clock as `deadline_at`; present with it.
+    #: Deadlines of the opened sections that have a time limit; afterwards their items take no answers.
+    section_deadlines: dict[str, str] = msgspec.field(default_factory=dict)
+    #: When the server read the session, by the same clock as the deadlines; present with one.
     read_at: str | None = None
     language: str | None = None
     return_url: str | None = None

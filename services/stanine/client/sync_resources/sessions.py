@@ -52,13 +52,19 @@ class SessionsResource(SyncResource):
         answers: Mapping[str, AnswerValue] | None = None,
         attributes: Mapping[str, AttributeValue] | None = None,
         page: int = 0,
+        section: str | None = None,
+        language: str | None = None,
     ) -> SessionSaved:
         """Merge answers into a session; None removes an answer.
 
         `seq` is greater than in the last save; repeating the same save has no effect. Raises SessionConflictError with
         the stored answers for an outdated `seq`, SessionClosedError if the session takes no more answers.
+        `section`: the one that the participant opens; its time limit, if any, runs from its first opening or answer.
+        `language`: the one that the participant changes to.
         """
-        return self._client.call(sessions.save(session, token, seq, answers, attributes, page))
+        return self._client.call(
+            sessions.save(session, token, seq, answers, attributes, page, section, language)
+        )
 
     def submit(self, session: str, *, token: str, wait: float = 0.0) -> SessionSubmitted:
         """Submit a session; submitting it again returns the same attempt. `wait`: seconds to wait for the result, 0 to 30.

@@ -6,6 +6,7 @@ while hidden it does not count.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ import msgspec
 from stanine.domain.attempts.attempt import Answer, Attempt, AttributeValue
 from stanine.domain.attempts.packing import Packer
 from stanine.domain.attempts.showing import Showing
+from stanine.domain.attempts.timed_sections import TimedSections
 from stanine.domain.scoring.index_entry import IndexEntry, item_forms
 
 
@@ -30,6 +32,7 @@ class SessionForm:
     def __init__(self, entry: IndexEntry) -> None:
         self.entry = entry
         self.packer = Packer(entry)
+        self.timed = TimedSections(entry)
         self._showing = (
             Showing(entry, item_forms(entry))
             if any(item.conditions for item in entry.items)
@@ -68,11 +71,15 @@ class SessionForm:
         )
 
     def settle(
-        self, saved: Mapping[str, Answer], attributes: Mapping[str, AttributeValue]
+        self,
+        saved: Mapping[str, Answer],
+        attributes: Mapping[str, AttributeValue],
+        closed: AbstractSet[str] = frozenset(),
     ) -> Settled:
         """Return the answers that count, and what is missing.
 
-        Items whose visibility is unknown are not required.
+        Items whose visibility is unknown are not required, nor are the `closed` ones: the time of their section is
+        over.
         """
         states = self.states(saved, attributes)
         answers = {
@@ -83,7 +90,10 @@ class SessionForm:
         items = [
             item.id
             for item in self.entry.items
-            if item.required and item.id not in saved and states.get(item.id, True)
+            if item.required
+            and item.id not in saved
+            and item.id not in closed
+            and states.get(item.id, True)
         ]
         needed = [
             one.id

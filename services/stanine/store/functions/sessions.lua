@@ -2,7 +2,8 @@
 Sessions: attempts in progress. A session is a hash `s:<id>` (16 bytes in hexadecimal): number, revision, view (the
 index view of both), invitation (or ''), opened, deadline (0: none), grace and expires (ms), seq (of the last save) and
 content (its digest), page, state ('Open', 'Submitted', 'Withdrawn'), attempt (its id, after submission), person (the
-participant's fingerprint), `given` (options), and each answer in a field `A<item>`. `sessions:due` contains each
+participant's fingerprint), `given` (options), each answer in a field `A<item>`, the deadline (ms) of each opened section
+with a time limit in a field `T<section>`, and `language` after the participant changed it. `sessions:due` contains each
 session by the time of its next sweep: deadline plus grace, else its expiry. Time is the server's.
 ]]
 
@@ -86,26 +87,42 @@ local function closed(found, now)
   return nil
 end
 
--- save_session: KEYS arrivals; ARGV id, seq, content (digest of the save), page, then items and values ('' removes an
--- answer).
--- Returns 'SAVED', 'REPEATED', 'OLDER' (seq is not above the last save's), or 'UNKNOWN', 'SUBMITTED', 'WITHDRAWN',
--- 'LATE'.
+-- save_session: KEYS arrivals; ARGV id, seq, content (digest of the save), page, language ('' keeps it), number of
+-- sections with a time limit, then of each its id, limit (ms), and 1 if the save has answers to its items; then items and
+-- values ('' removes an answer). The time of a section runs from the first save that names it.
+-- Returns 'SAVED', 'REPEATED', 'OLDER' (seq is not above the last save's), 'OVER' (the time of a section with answers and
+-- its grace have passed), or 'UNKNOWN', 'SUBMITTED', 'WITHDRAWN', 'LATE'.
 local function save_session(keys, args)
-  local prefix, id, seq, content, page = prefix_of(keys[1]), unpack(args, 1, 4)
+  local prefix, id, seq, content, page, language, sections = prefix_of(keys[1]), unpack(args, 1, 6)
   local key = session_key(prefix, id)
   check_type(key, 'hash')
   local found = redis.call('HMGET', key, 'state', 'deadline', 'grace', 'expires', 'seq', 'content')
-  local why = closed(found, server_ms())
+  local now = server_ms()
+  local why = closed(found, now)
   if why then
     return why
   end
   if tonumber(seq) <= tonumber(found[5]) then
     return seq == found[5] and content == found[6] and 'REPEATED' or 'OLDER'
   end
+  local fields, n, removed = {'seq', seq, 'content', content, 'page', page}, 6, {}
+  if language ~= '' then
+    fields[n + 1], fields[n + 2] = 'language', language
+    n = n + 2
+  end
+  local grace, first = tonumber(found[3]), 7 + 3 * tonumber(sections)
+  for at = 7, first - 1, 3 do
+    local deadline = redis.call('HGET', key, 'T' .. args[at])
+    if not deadline then
+      fields[n + 1], fields[n + 2] = 'T' .. args[at], numeral(now + tonumber(args[at + 1]))
+      n = n + 2
+    elseif args[at + 2] == '1' and now > tonumber(deadline) + grace then
+      return 'OVER'
+    end
+  end
 
   -- Nothing may fail from here on.
-  local fields, n, removed = {'seq', seq, 'content', content, 'page', page}, 6, {}
-  for at = 5, #args, 2 do
+  for at = first, #args, 2 do
     if args[at + 1] == '' then
       removed[#removed + 1] = 'A' .. args[at]
     else
