@@ -1,14 +1,15 @@
 """Erase attempts and participants. Used by the API and by the retention of instruments.
 
 One function call erases up to ERASED_AT_ONCE attempts. Concurrent retries, commits and sweeps treat them as erased.
-Erasing a participant repeats until no attempt was added during it. The key of an erased attempt leaves a tombstone,
-which contains only a MAC and an expiry and prevents a retried submission from storing the attempt again. Every erasure
-by order is recorded in the erasure journal (stanine.store.journal).
+With a participant's last attempt the same call removes the participant's lists and the hash of the pseudonym that leads
+to them. Erasing a participant repeats until no attempt was added during it. The key of an erased attempt leaves a
+tombstone, which contains only a MAC and an expiry and prevents a retried submission from storing the attempt again.
+Every erasure by order is recorded in the erasure journal (stanine.store.journal).
 
 For replicas, the append-only file and backups see docs/howto/erase.md.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -21,14 +22,14 @@ from stanine.store.invitations import Invitations
 from stanine.store.journal import encode_participant
 from stanine.store.keys import INVITATION_BYTES, Keys
 from stanine.store.reading import AttemptRecords
-from stanine.store.records import StoredAttempt, read_attempt
+from stanine.store.records import ARRIVAL_BYTES, StoredAttempt, read_attempt
 from stanine.store.secret import Secrets, TokenSecrets, new_secret
 from stanine.store.sessions import SESSION_BYTES, Sessions, session_id
 
 #: Attempts per `erase` call: splitting their blocks occupies the server for about a millisecond.
 ERASED_AT_ONCE = 100
-#: Attempts of a participant read per call.
-PAGE = 256
+#: Attempts of a participant read per call, and places of its list searched per call.
+PAGE, SEARCHED_AT_ONCE = 256, 1024
 
 
 class Erased(msgspec.Struct):
@@ -37,6 +38,18 @@ class Erased(msgspec.Struct):
     attempts: int = 0
     sessions: int = 0
     invitations: int = 0
+
+
+class _List(msgspec.Struct, frozen=True):
+    """State of a participant's list: its newest attempt, and an attempt that is kept (empty: none is)."""
+
+    fingerprint: bytes = b""
+    newest: bytes = b""
+    kept: bytes = b""
+
+
+#: No list: of an attempt without a participant, or one that is not looked at.
+_NO_LIST = _List()
 
 
 class Erasure:
@@ -85,7 +98,14 @@ class Erasure:
         except CorruptRecordError:
             found = None  # the key is unknown, so the record is erased without a tombstone
         key = b"" if found is None else _key_of(found[0])
-        return await self._erase([(attempt_id, key)], by_order=by_order) == 1
+        participant = None if found is None else found[0].participant
+        while True:
+            listed = _NO_LIST
+            if participant is not None:
+                listed = await self._list_without(participant_fingerprint(participant), attempt_id)
+            erased, is_done = await self._erase([(attempt_id, key)], listed, by_order=by_order)
+            if is_done:
+                return erased == 1
 
     async def participant(self, participant: str) -> Erased:
         """Erase all attempts, sessions and invitations of a participant."""
@@ -96,20 +116,26 @@ class Erasure:
         while True:
             # Invitations first, since they can still open sessions; then sessions, which become attempts.
             opened = await self._opened(fingerprint, participant, done)
-            position = 0
-            while page := await self._page(fingerprint, position):
+            position, are_others = 0, False
+            while True:
+                length, newest, page = await self._page(fingerprint, position)
+                if not page:
+                    break
                 matching = []
                 for attempt_id, record in page:
                     attempt = _read(record, attempt_id)
                     # Fingerprints can collide: keep the attempts of other participants.
-                    if record and (attempt is None or attempt.participant == participant):
+                    if attempt is not None and attempt.participant != participant:
+                        are_others = True
+                    elif record:
                         matching.append((attempt_id, b"" if attempt is None else _key_of(attempt)))
-                done.attempts += await self._erase(matching, by_order=True)
-                position += len(page)
-            forgotten = await self._writer.call(
-                "forget_participant", [self._keys.arrivals], [fingerprint, position]
-            )
-            if forgotten and not opened:
+                is_last = position + len(page) >= length and not are_others
+                listed = _List(fingerprint, newest) if is_last else _NO_LIST
+                erased, is_done = await self._erase(matching, listed, by_order=True)
+                done.attempts += erased
+                if is_done:
+                    position += len(page)
+            if not opened and (are_others or await self._forget(fingerprint, newest)):
                 return done
 
     async def invitation(self, invitation_id: bytes) -> bool:
@@ -121,22 +147,63 @@ class Erasure:
         """Record in the journal what is about to be erased."""
         await self._writer.call("note_erasure", [self._keys.arrivals], [field, value])
 
-    async def _erase(self, attempts: Sequence[tuple[bytes, bytes]], *, by_order: bool) -> int:
+    async def _erase(
+        self, attempts: Sequence[tuple[bytes, bytes]], listed: _List, *, by_order: bool
+    ) -> tuple[int, bool]:
+        """Erase attempts, given with the fingerprints of their keys.
+
+        `listed`: the list that all of them are in, at the time of the last call. Returns the number of erased ones, and
+        False if the list has changed, so that the last ones were not erased.
+        """
         erased, proposed = 0, new_secret()
         seconds, micro = await self._client.time()
         expires = seconds * 1000 + micro // 1000 + self._tombstone_ms()
-        for part in _parts(attempts):
+        for start in range(0, len(attempts), ERASED_AT_ONCE):
+            part = attempts[start : start + ERASED_AT_ONCE]
+            its = listed if start + len(part) == len(attempts) else _NO_LIST
             args = [expires, int(by_order), proposed.name, proposed.current]
-            args += [each for pair in part for each in pair]
+            args += [
+                its.fingerprint,
+                its.newest,
+                its.kept,
+                *(each for pair in part for each in pair),
+            ]
             reply = await self._writer.call("erase", [self._keys.arrivals], args)
+            if reply == b"CHANGED":
+                return erased, False
             erased += reply.count(b"1")
-        return erased
+        return erased, True
 
-    async def _page(self, fingerprint: bytes, position: int) -> list[tuple[bytes, bytes]]:
-        reply = await self._writer.read(
+    async def _list_without(self, fingerprint: bytes, attempt_id: bytes) -> _List:
+        """Return the state of a participant's list of attempts, with one that is kept when `attempt_id` is erased."""
+        stamp, newest, place = attempt_id[-ARRIVAL_BYTES:], None, b""
+        while True:
+            found, kept, reached = await self._writer.read(
+                "kept_attempt",
+                [self._keys.arrivals],
+                [fingerprint, stamp, place, SEARCHED_AT_ONCE],
+            )
+            newest = found if newest is None else newest
+            if kept or reached == 0:
+                return _List(fingerprint, newest, kept)
+            place = b"%d" % reached
+
+    async def _page(
+        self, fingerprint: bytes, position: int
+    ) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
+        """Return length and newest attempt of a participant's list, and its attempts from a position."""
+        length, newest, *reply = await self._writer.read(
             "participant_attempts", [self._keys.arrivals], [fingerprint, position, PAGE]
         )
-        return list(zip(reply[::2], reply[1::2], strict=True))
+        return length, newest, list(zip(reply[::2], reply[1::2], strict=True))
+
+    async def _forget(self, fingerprint: bytes, newest: bytes) -> bool:
+        """Remove a participant's lists, all of whose attempts were erased; return False if one was added since."""
+        return bool(
+            await self._writer.call(
+                "forget_participant", [self._keys.arrivals], [fingerprint, newest]
+            )
+        )
 
     async def _opened(self, fingerprint: bytes, participant: str, done: Erased) -> bool:
         """Remove the participant's invitations and sessions; return whether any existed."""
@@ -168,11 +235,6 @@ class Erasure:
                 else:
                     await self._invitations.drop(session.invitation)
         await self._sessions.drop(name, expired=False)
-
-
-def _parts(attempts: Sequence[tuple[bytes, bytes]]) -> Iterator[Sequence[tuple[bytes, bytes]]]:
-    for start in range(0, len(attempts), ERASED_AT_ONCE):
-        yield attempts[start : start + ERASED_AT_ONCE]
 
 
 def _read(record: bytes, attempt_id: bytes) -> StoredAttempt | None:

@@ -1,8 +1,9 @@
 """Names of all keys of the store.
 
 All but one share the hash tag `{p0}` (one partition), so that a function can write a record and its message atomically
-on a Redis Cluster as well. Key names contain no personal data; fingerprints of callers' keys and participants are
-fields.
+on a Redis Cluster as well. Key names contain no personal data. Fingerprints of callers' keys and participants are
+fields, except in `o`; each is removed with the last record that has the key or the participant
+(docs/explanation/decisions/0024-hashes-of-erased-persons.md).
 
     <namespace>:{p0}:instruments          zset    instrument names, for paging by name
     <namespace>:{p0}:numbers              hash    instrument number -> name; empty: that instrument was removed

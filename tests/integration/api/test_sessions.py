@@ -1,5 +1,6 @@
 """Sessions over HTTP: opened once, saved in order, checked like whole attempts, submitted once."""
 
+import hashlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,9 @@ import pytest
 from tests.conftest import Server
 from tests.integration.api.filling import NAME, Person, day, invite, open_session, start
 from tests.integration.api.serving import Serving, only, problem, write_keys
+
+from stanine.store.records import RANDOM_BYTES, id_random
+from stanine.store.sessions import session_id
 
 WHOLE = {"calm": 4, "drink": 0}
 
@@ -414,6 +418,21 @@ def test_a_code_of_several_uses_opens_as_many_sessions(api: Serving) -> None:
     )
     assert start(api, code).json()["session"] != first.json()["session"]
     assert problem(start(api, code), "invitation-ended")["reason"] == "Used"
+
+
+def test_a_sessions_id_does_not_tell_the_key_that_it_was_opened_with(api: Serving) -> None:
+    """The id remains after an erasure, and the invitation's id is known: the key could be guessed."""
+    invited = invite(api, maxUses=2)
+    header = {"idempotency-key": "device-1"}
+    opened = api.http(invited["code"]).post(
+        f"/v1/instruments/{NAME}/sessions", headers=header, json={}
+    )
+    text = bytes.fromhex(invited["invitation"]) + b"device-1"
+    for words in ({}, {"person": b"stanine-use"}, {"person": b"stanine-name"}):
+        name = session_id(
+            id_random(hashlib.blake2b(text, digest_size=RANDOM_BYTES, **words).digest())
+        )
+        assert opened.json()["session"] != name.hex()
 
 
 @pytest.mark.parametrize("show", ["None", "Participant", "AfterRelease"])

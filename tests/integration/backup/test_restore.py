@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.conftest import Server
 from tests.integration.backup.conftest import Command, command_for, fill
-from tests.integration.store.attempting import SPACE
+from tests.integration.store.attempting import SPACE, content
 from tests.integration.store.test_erasure import erasing
 from tests.integration.store.test_sessions import (
     invitation,
@@ -46,24 +46,6 @@ def restored(
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return make_store(own_server(directory=directory).url), json.loads(done.stdout)
-
-
-def content(store: Store) -> bytes:
-    """Return all values of the server, uncompressed."""
-    client, found = store.client, []
-    for key in client.scan_iter(count=1000):
-        match client.type(key):
-            case b"hash":
-                found += [part for pair in client.hgetall(key).items() for part in pair]
-            case b"string":
-                found.append(client.get(key))
-            case b"set":
-                found += client.smembers(key)
-            case b"stream":
-                found += [repr(each).encode() for each in client.xrange(key)]
-            case _:
-                found += client.zrange(key, 0, -1)
-    return b"\n".join(found)
 
 
 def test_the_data_return_without_those_who_were_erased_since(

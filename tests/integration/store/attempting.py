@@ -72,3 +72,21 @@ def everything(store: Store) -> dict[bytes, bytes]:
     """Return the whole content of the server by key, as DUMP."""
     keys = sorted(store.client.keys("*"))
     return {key: store.client.dump(key) for key in keys}
+
+
+def content(store: Store) -> bytes:
+    """Return all values of the server, uncompressed."""
+    client, found = store.client, []
+    for key in client.scan_iter(count=1000):
+        match client.type(key):
+            case b"hash":
+                found += [part for pair in client.hgetall(key).items() for part in pair]
+            case b"string":
+                found.append(client.get(key))
+            case b"set":
+                found += client.smembers(key)
+            case b"stream":
+                found += [repr(each).encode() for each in client.xrange(key)]
+            case _:
+                found += client.zrange(key, 0, -1)
+    return b"\n".join(found)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from tests.conftest import Server
 from tests.integration.backup.conftest import fill
-from tests.integration.backup.test_restore import CANARY, content, personal
-from tests.integration.store.attempting import SPACE
+from tests.integration.backup.test_restore import CANARY, personal
+from tests.integration.store.attempting import SPACE, content
 from tests.integration.store.test_erasure import erasing
 from tests.integration.store.test_rescoring import finish, score, start
 from tests.integration.store.test_sessions import (
@@ -76,6 +76,5 @@ def test_nothing_of_an_erased_person_is_on_the_server_or_in_its_files(
     else:
         assert erasing(store, "attempt", one.id)
     rewrite(store)
-    # The list of a participant outlives a single attempt: others may follow.
-    assert traces(store, server.directory, words) == (set() if by_participant else {"participant"})
+    assert traces(store, server.directory, words) == set()
     assert not store.client.hexists(store.keys.history(block), str(slot))

@@ -32,6 +32,7 @@ SESSIONS = [
     "erase",
     "note_erasure",
     "participant_attempts",
+    "kept_attempt",
     "forget_participant",
 ]
 OWNERSHIP = (ROOT / "services" / "stanine" / "broker" / "connection" / "ownership.lua").read_text()

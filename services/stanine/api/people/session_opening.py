@@ -111,7 +111,8 @@ class SessionOpening:
         if invitation.most_uses == 1:
             random = _derived(invitation.id)
         elif key is not None:
-            random = _derived(invitation.id + key.encode())
+            what = invitation.id + key.encode()
+            random = id_random(self._codes.private_name(what, RANDOM_BYTES))
 
         async def decide() -> _Decided:
             entry = await self._inviting.entry(name, invitation.revision or None)
@@ -161,10 +162,13 @@ class SessionOpening:
         return session, outcome == "Repeated"
 
 
-def _derived(text: bytes) -> bytes:
-    """Return the random part of the id of an invitation's session; deterministic."""
+def _derived(invitation_id: bytes) -> bytes:
+    """Return the random part of the id of the session of an invitation for one session; deterministic.
+
+    An unkeyed hash, since the invitation's id is random: it reveals nothing of a person.
+    """
     return id_random(
-        hashlib.blake2b(text, digest_size=RANDOM_BYTES, person=b"stanine-use").digest()
+        hashlib.blake2b(invitation_id, digest_size=RANDOM_BYTES, person=b"stanine-use").digest()
     )
 
 

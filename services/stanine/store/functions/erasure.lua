@@ -68,16 +68,82 @@ local function note_erasure(keys, args)
   return 1
 end
 
+local function list_length(person)
+  return person.a.pages * PAGE_SIZE + #person.a.tail / ARRIVAL_BYTES
+end
+
+-- Return the lists of a participant and the bucket of its entry; nil if it has none.
+local function find_person(prefix, fingerprint)
+  local bucket = bucket_of(open_index(prefix, 'p'), fingerprint)
+  local first = redis.call('HGET', bucket, fingerprint)
+  return first and read_lists(prefix, arrival_in(first, 1)), bucket
+end
+
+-- Remove a participant's lists and entry. `sizes` is kept: it determines the number of buckets and never decreases.
+local function forget(prefix, bucket, fingerprint, person)
+  for _, which in ipairs({'a', 'r'}) do
+    for page = 0, person[which].pages - 1 do
+      redis.call('UNLINK', page_key(prefix, person, which, page))
+    end
+  end
+  local lists, slot = lists_key(prefix, person.first)
+  redis.call('HDEL', lists, slot)
+  redis.call('HDEL', bucket, fingerprint)
+end
+
+-- Return whether the attempt at an arrival number has a record: it exists and was not erased.
+local function is_kept(prefix, arrival)
+  local record = stored_attempt(prefix, arrival)
+  return record ~= nil and record ~= ''
+end
+
+-- Return the arrival number at a place of a participant's list of attempts, encoded; '' beyond its end. `pages`: those
+-- that were read.
+local function stamp_at(prefix, person, place, pages)
+  local page, at = floor(place / PAGE_SIZE), place % PAGE_SIZE * ARRIVAL_BYTES
+  if page >= person.a.pages then
+    return page == person.a.pages and sub(person.a.tail, at + 1, at + ARRIVAL_BYTES) or ''
+  end
+  pages[page] = pages[page] or redis.call('GET', page_key(prefix, person, 'a', page)) or ''
+  return sub(pages[page], at + 1, at + ARRIVAL_BYTES)
+end
+
+-- Return the id of the newest attempt of a list. It identifies the state of the list: each addition changes it, and so
+-- does a list that was removed and begun again.
+local function newest_of(prefix, person)
+  local stamp = stamp_at(prefix, person, list_length(person) - 1, {})
+  if stamp == '' then
+    return ''
+  end
+  return (random_at(prefix, arrival_in(stamp, 1)) or string.rep('\0', RANDOM_BYTES)) .. stamp
+end
+
 -- erase: KEYS arrivals; ARGV expiry of the tombstones (ms), 1 to record the ids in the journal, name and secret for
--- tombstones if there is none yet, then id and key fingerprint ('' without a key) of each attempt.
--- Returns a byte each: 1 erased, 2 erased before, 0 no attempt with this id.
+-- tombstones if there is none yet, a participant (fingerprint, or ''), the newest attempt of its list (`newest_of`), the
+-- arrival number of an attempt of the list that is kept (5 bytes; '' if this call erases the last ones), then id and key
+-- fingerprint ('' without a key) of each attempt. With its last attempts a participant's lists and entry are removed.
+-- Returns a byte each: 1 erased, 2 erased before, 0 no attempt with this id; 'CHANGED' if the list is no longer as
+-- stated, and nothing was erased.
 local function erase(keys, args)
   local prefix, expires, journal = prefix_of(keys[1]), tonumber(args[1]), args[2] == '1'
+  local fingerprint_of_person, newest, kept = args[5], args[6], args[7]
   local index = open_index(prefix, 'k')
+  local person, bucket_of_person
+  if fingerprint_of_person ~= '' then
+    person, bucket_of_person = find_person(prefix, fingerprint_of_person)
+  end
+  if person and kept ~= '' then
+    if not is_kept(prefix, arrival_in(kept, 1)) then
+      return 'CHANGED'
+    end
+    person = nil
+  elseif person and newest_of(prefix, person) ~= newest then
+    return 'CHANGED'
+  end
   check_type(prefix .. 'tombstones', 'zset')
   check_type(prefix .. 'erasures', 'stream')
   check_type(prefix .. 'secret:erasure', 'hash')
-  for at = 5, #args, 2 do
+  for at = 8, #args, 2 do
     local block = numeral(floor(arrival_in(args[at], RANDOM_BYTES + 1) / BLOCK_SIZE))
     check_type(prefix .. 'a:' .. block, 'hash')
     check_type(prefix .. 'r:' .. block, 'hash')
@@ -89,7 +155,7 @@ local function erase(keys, args)
 
   -- Nothing may fail from here on.
   local answers, erased, refused = {}, {}, {}
-  for at = 5, #args, 2 do
+  for at = 8, #args, 2 do
     local id, fingerprint = args[at], args[at + 1]
     local arrival = arrival_in(id, RANDOM_BYTES + 1)
     local block, slot = numeral(floor(arrival / BLOCK_SIZE)), SLOTS[arrival % BLOCK_SIZE]
@@ -115,6 +181,12 @@ local function erase(keys, args)
       end
     end
     answers[#answers + 1] = answer
+    if answer == '0' then
+      person = nil -- other data: the list may be of attempts that are kept
+    end
+  end
+  if person then
+    forget(prefix, bucket_of_person, fingerprint_of_person, person)
   end
   if #refused > 0 then
     ensure_secret({prefix .. 'secret:erasure'}, {args[3], args[4]})
@@ -126,21 +198,19 @@ local function erase(keys, args)
   return concat(answers)
 end
 
--- participant_attempts: KEYS arrivals; ARGV fingerprint of a participant, position, limit. Returns {id, record, …} of the
--- attempts from that position, with NULs in place of the records' times; '' for erased or missing records.
+-- participant_attempts: KEYS arrivals; ARGV fingerprint of a participant, position, limit. Returns the length of the
+-- list, its newest attempt (`newest_of`), and id and record of each attempt from that position, with NULs in place of the
+-- records' times; '' for erased or missing records.
 local function participant_attempts(keys, args)
   local NO_TIME = string.rep('\0', TIME_BYTES)
-  local prefix, fingerprint = prefix_of(keys[1]), args[1]
-  local position, most = tonumber(args[2]), tonumber(args[3])
-  local first = redis.call('HGET', bucket_of(open_index(prefix, 'p'), fingerprint), fingerprint)
-  if not first then
-    return {}
+  local prefix, position, most = prefix_of(keys[1]), tonumber(args[2]), tonumber(args[3])
+  local person = find_person(prefix, args[1])
+  if not person then
+    return {0, ''}
   end
-  local person, found = read_lists(prefix, arrival_in(first, 1)), {}
+  local found, pages = {list_length(person), newest_of(prefix, person)}, {}
   for place = position, position + most - 1 do
-    local page, at = floor(place / PAGE_SIZE), place % PAGE_SIZE * ARRIVAL_BYTES
-    local stamps = page < person.a.pages and redis.call('GET', page_key(prefix, person, 'a', page)) or page == person.a.pages and person.a.tail or ''
-    local stamp = sub(stamps or '', at + 1, at + ARRIVAL_BYTES)
+    local stamp = stamp_at(prefix, person, place, pages)
     if stamp == '' then
       break
     end
@@ -151,33 +221,45 @@ local function participant_attempts(keys, args)
   return found
 end
 
--- forget_participant: KEYS arrivals; ARGV fingerprint, length of the list when all its attempts were erased. Removes
--- the participant's lists and entry. Returns 1; 0 if attempts were added since, which must be erased first.
-local function forget_participant(keys, args)
-  local prefix, fingerprint = prefix_of(keys[1]), args[1]
-  local index = open_index(prefix, 'p')
-  local bucket, sizes = bucket_of(index, fingerprint), prefix .. 'sizes'
-  check_type(sizes, 'hash')
-  local first = redis.call('HGET', bucket, fingerprint)
-  if not first then
-    return 1
+-- kept_attempt: KEYS arrivals; ARGV fingerprint of a participant, arrival number of an attempt to leave out (5 bytes),
+-- place in the list from which to search down ('' for its end), number of places. The newest are searched first, because
+-- retention erases the oldest first.
+-- Returns {newest attempt of the list (`newest_of`), arrival number of an attempt that is kept or '', place reached}.
+local function kept_attempt(keys, args)
+  local prefix, pages = prefix_of(keys[1]), {}
+  local person = find_person(prefix, args[1])
+  if not person then
+    return {'', '', 0}
   end
-  local person = read_lists(prefix, arrival_in(first, 1))
-  if person.a.pages * PAGE_SIZE + #person.a.tail / ARRIVAL_BYTES ~= tonumber(args[2]) then
-    return 0
-  end
-  for _, which in ipairs({'a', 'r'}) do
-    for page = 0, person[which].pages - 1 do
-      redis.call('UNLINK', page_key(prefix, person, which, page))
+  local newest = newest_of(prefix, person)
+  local from = tonumber(args[3]) or list_length(person)
+  local stop = max(0, from - tonumber(args[4]))
+  for place = from - 1, stop, -1 do
+    local stamp = stamp_at(prefix, person, place, pages)
+    if stamp ~= '' and stamp ~= args[2] and is_kept(prefix, arrival_in(stamp, 1)) then
+      return {newest, stamp, place}
     end
   end
-  local lists, slot = lists_key(prefix, person.first)
-  redis.call('HDEL', lists, slot)
-  redis.call('HDEL', bucket, fingerprint) -- `sizes` is kept: it determines the number of buckets and never decreases
+  return {newest, '', stop}
+end
+
+-- forget_participant: KEYS arrivals; ARGV fingerprint, newest attempt (`newest_of`) of the list, all of whose attempts were
+-- erased. Removes the participant's lists and entry. Returns 1; 0 if the list is another one now.
+local function forget_participant(keys, args)
+  local prefix, fingerprint = prefix_of(keys[1]), args[1]
+  local person, bucket = find_person(prefix, fingerprint)
+  if not person then
+    return 1
+  end
+  if newest_of(prefix, person) ~= args[2] then
+    return 0
+  end
+  forget(prefix, bucket, fingerprint, person)
   return 1
 end
 
 register('note_erasure', note_erasure, {'allow-oom'})
 register('erase', erase, {'allow-oom'})
 register('participant_attempts', participant_attempts, {'no-writes'})
+register('kept_attempt', kept_attempt, {'no-writes'})
 register('forget_participant', forget_participant, {'allow-oom'})
