@@ -177,6 +177,7 @@ class AlertRules(Group, frozen=True):
     error_percent: Annotated[int, Meta(ge=1, le=100)] | UnsetType = UNSET
     sweep_seconds: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
     backup_seconds: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
+    pages_seconds: Annotated[float, Meta(gt=0)] | UnsetType = UNSET
     disabled: list[str] | UnsetType = UNSET
 
 

@@ -32,7 +32,8 @@ def surround(api: Asgi, registry: CollectorRegistry, provider: TracerProvider) -
     Their spans are those of one service.
     """
     # The address is never resolved: the transport calls the application.
-    connection = ApiConnection(provider, transport=httpx.ASGITransport(api))
+    metrics = PagesMetrics(registry)
+    connection = ApiConnection(metrics, provider, transport=httpx.ASGITransport(api))
     client = AsyncStanine("http://localhost", http_client=connection)
     pages = observed(
         make_pages(
@@ -42,7 +43,7 @@ def surround(api: Asgi, registry: CollectorRegistry, provider: TracerProvider) -
             results=ApiResults(client),
             organisations=ApiOrganisations(client),
         ),
-        PagesMetrics(registry),
+        metrics,
         provider,
     )
 

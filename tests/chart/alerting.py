@@ -13,7 +13,11 @@ from tests.chart.rendering import Object, of_kind, render
 def rules(**values: Any) -> list[Object]:
     """Return the alert rules of a release with the given values of monitoring.rules."""
     objects = render(
-        {"monitoring": {"rules": {"enabled": True, **values}}, "backup": {"enabled": True}}
+        {
+            "monitoring": {"rules": {"enabled": True, **values}},
+            "backup": {"enabled": True},
+            "pages": {"enabled": True},
+        }
     )
     (rule,) = of_kind(objects, "PrometheusRule").values()
     (group,) = rule["spec"]["groups"]

@@ -28,11 +28,12 @@ class Case(NamedTuple):
     description: str
 
 
-API, API_2, INDEX, RESULT, OPERATOR = (
+API, API_2, INDEX, RESULT, PAGES, OPERATOR = (
     'pod="api-1"',
     'pod="api-2"',
     'pod="index-1"',
     'pod="result-1"',
+    'pod="pages-1"',
     'pod="operator-1"',
 )
 #: Metrics that each process always exposes.
@@ -41,6 +42,7 @@ PRESENT = {
     f"stanine_index_stale_entries{{{INDEX}}}": "0x60",
     f"stanine_scoring_duration_seconds_count{{{RESULT}}}": "0x60",
     f'stanine_operator_resources{{{OPERATOR},kind="Queue",ready="False"}}': "0x60",
+    f'stanine_pages_api_calls_total{{{PAGES},outcome="answered"}}': "0x60",
 }
 
 
@@ -228,6 +230,62 @@ CASES = (
         {f"stanine_refuses_new_work{{{API}}}": "0x20"},
         1, ({},), "New work is rejected because Redis is nearly full",
         f"Attempts and publishes in {NAMESPACE} fail with 503 until memory is freed. Accepted work is still scored.",
+    ),
+    Case(
+        "StaninePagesMissing", without("stanine_pages"), PRESENT, 5, ({},), "Stanine has no running pages",
+        f"Prometheus has scraped no pages in {NAMESPACE} for five minutes. Participants cannot answer.",
+    ),
+    Case(
+        # probes, which succeed, hide no failures
+        "StaninePagesFail",
+        {
+            f'stanine_pages_requests_total{{{PAGES},route="/s/{{code:code}}",status="200"}}': "0+97x20",
+            f'stanine_pages_requests_total{{{PAGES},route="/s/{{code:code}}",status="503"}}': "0+2x20",
+            f'stanine_pages_requests_total{{{PAGES},route="",status="500"}}': "0+1x20",
+            f'stanine_pages_requests_total{{{PAGES},route="/healthz",status="200"}}': "0+900x20",
+        },
+        {
+            f'stanine_pages_requests_total{{{PAGES},route="/s/{{code:code}}",status="200"}}': "0+98x20",
+            f'stanine_pages_requests_total{{{PAGES},route="/s/{{code:code}}",status="503"}}': "0+2x20",
+            f'stanine_pages_requests_total{{{PAGES},route="",status="404"}}': "0+90x20",
+        },
+        6, ({},), "The pages return server errors", f"3 % of the pages requested in {NAMESPACE} failed with 5xx.",
+    ),
+    Case(
+        # static files, which are fast, hide no slow pages
+        "StaninePagesSlow",
+        {
+            f'stanine_pages_request_duration_seconds_bucket{{{PAGES},route="/s/{{code:code}}",le="2.0"}}': "0+90x30",
+            f'stanine_pages_request_duration_seconds_bucket{{{PAGES},route="/s/{{code:code}}",le="5.0"}}': "0+100x30",
+            f'stanine_pages_request_duration_seconds_bucket{{{PAGES},route="/s/{{code:code}}",le="+Inf"}}': "0+100x30",
+            f'stanine_pages_request_duration_seconds_bucket{{{PAGES},route="/assets/{{digest}}/{{name}}",le="2.0"}}': "0+900x30",
+            f'stanine_pages_request_duration_seconds_bucket{{{PAGES},route="/assets/{{digest}}/{{name}}",le="+Inf"}}': "0+900x30",
+        },
+        {
+            f'stanine_pages_request_duration_seconds_bucket{{{PAGES},route="/s/{{code:code}}",le="2.0"}}': "0+96x30",
+            f'stanine_pages_request_duration_seconds_bucket{{{PAGES},route="/s/{{code:code}}",le="5.0"}}': "0+100x30",
+            f'stanine_pages_request_duration_seconds_bucket{{{PAGES},route="/s/{{code:code}}",le="+Inf"}}': "0+100x30",
+        },
+        11, ({},), "The pages are slow", f"5 % of the pages requested in {NAMESPACE} take longer than 3.5s.",
+    ),
+    Case(
+        # the other pod reaches the API
+        "StaninePagesApiUnreached",
+        {
+            f'stanine_pages_api_calls_total{{{PAGES},outcome="unreached"}}': "0+60x20",
+            f'stanine_pages_api_calls_total{{{PAGES},outcome="failed"}}': "0+40x20",
+            f'stanine_pages_api_calls_total{{{PAGES},outcome="answered"}}': "0x20",
+            'stanine_pages_api_calls_total{pod="pages-2",outcome="unreached"}': "0+1x20",
+            'stanine_pages_api_calls_total{pod="pages-2",outcome="answered"}': "0+900x20",
+        },
+        # the restart of the API
+        {
+            f'stanine_pages_api_calls_total{{{PAGES},outcome="unreached"}}': "0 30x20",
+            f'stanine_pages_api_calls_total{{{PAGES},outcome="failed"}}': "0+40x20",
+            f'stanine_pages_api_calls_total{{{PAGES},outcome="answered"}}': "0+30x20",
+        },
+        3, ({"pod": "pages-1"},), "Pages cannot reach the API",
+        "60 % of the calls of the API by pages-1 got no response. Participants cannot answer.",
     ),
     Case(
         "StanineRedisMemoryHigh",

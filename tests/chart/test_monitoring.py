@@ -211,8 +211,8 @@ def test_labels_that_an_alert_quotes_are_those_of_its_result() -> None:
 
 def test_thresholds_are_values_alerts_can_be_left_out_and_labelled() -> None:
     given = rules(
-        backlogSeconds=7, pausedFor="3h", memoryPercent=11, errorPercent=13, sweepSeconds=17, disabled=["StanineDeadLetters"],
-        alertLabels={"team": "people"}, runbookUrl="https://example.org/telemetry",
+        backlogSeconds=7, pausedFor="3h", memoryPercent=11, errorPercent=13, sweepSeconds=17, pagesSeconds=0.5,
+        disabled=["StanineDeadLetters"], alertLabels={"team": "people"}, runbookUrl="https://example.org/telemetry",
     )  # fmt: skip
     by_name = {rule["alert"]: rule for rule in given}
     assert "StanineDeadLetters" not in by_name
@@ -221,6 +221,7 @@ def test_thresholds_are_values_alerts_can_be_left_out_and_labelled() -> None:
     assert by_name["StanineRedisMemoryHigh"]["expr"].endswith("> 11")
     assert by_name["StanineRequestsFail"]["expr"].endswith("> 13")
     assert by_name["StanineSweepMissing"]["expr"].endswith("> 17")
+    assert by_name["StaninePagesSlow"]["expr"].endswith("> 0.5")
     assert all(rule["labels"]["team"] == "people" for rule in given)
     assert (
         by_name["StanineSweepMissing"]["annotations"]["runbook_url"]
@@ -243,6 +244,13 @@ def test_without_the_operator_its_alerts_are_omitted() -> None:
     assert [name for name, expr in left.items() if "stanine_operator" in expr] == [
         "StanineQueueBacklog"
     ]
+
+
+def test_without_the_pages_their_alerts_are_omitted() -> None:
+    objects = render({"monitoring": {"rules": {"enabled": True}}})
+    (rule,) = of_kind(objects, "PrometheusRule").values()
+    assert "stanine_pages" in str(rules())
+    assert "stanine_pages" not in str(rule)
 
 
 def test_the_dashboard_is_a_config_map_that_the_sidecar_finds(helm: str) -> None:

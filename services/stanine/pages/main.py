@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
+from opentelemetry.trace import NoOpTracerProvider
 
 from stanine.client import AsyncStanine, RetryPolicy
 from stanine.client.connecting import DEFAULT_TIMEOUT, Endpoint
@@ -31,7 +32,7 @@ from stanine.pages.settings import (
 from stanine.pages.survey.sources import ApiSessions
 from stanine.telemetry.logs import configure_logs, get_log
 from stanine.telemetry.metrics import make_registry
-from stanine.telemetry.pages_metrics import PagesMetrics
+from stanine.telemetry.pages_metrics import PagesMetrics, watch_readiness
 from stanine.telemetry.traces import TracingConfigError, make_provider, stop_provider
 
 #: Seconds for which a call of the API is tried again: the restart of an API process. Participants wait as long.
@@ -59,10 +60,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
-    connection = ApiConnection(provider, trust_env=api.uses_environment)
+    registry = make_registry()
+    metrics = PagesMetrics(registry)
+    connection = ApiConnection(metrics, provider, trust_env=api.uses_environment)
     client = make_client(api.address, connection)
-    # asks whether the API is ready, on connections of its own.
-    probe = httpx.AsyncClient(base_url=api.address, trust_env=api.uses_environment)
+    # asks whether the API is ready, on connections of its own; probes have no spans
+    probe = ApiConnection(
+        metrics, NoOpTracerProvider(), base_url=api.address, trust_env=api.uses_environment
+    )
 
     async def close() -> None:
         await connection.aclose()
@@ -75,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         results=ApiResults(client),
         organisations=ApiOrganisations(client),
     )
-    app = with_readiness(observed(pages, PagesMetrics(make_registry()), provider), probe)
+    app = with_readiness(observed(pages, metrics, provider), probe, watch_readiness(registry))
     port = listener.getsockname()[1]
     try:
         serve(app, listener, lambda: log.info("pages.ready", host=options.host, port=port))

@@ -1,5 +1,7 @@
 """Whether the API can be reached, at /readyz. Used by `main`. Liveness (/healthz) does not depend on it."""
 
+from collections.abc import Callable
+
 import httpx
 import msgspec
 from starlette.responses import Response
@@ -11,11 +13,13 @@ from stanine.telemetry.health import HealthReport
 API_SECONDS = 0.8
 
 
-def with_readiness(pages: ASGIApp, api: httpx.AsyncClient) -> ASGIApp:
+def with_readiness(
+    pages: ASGIApp, api: httpx.AsyncClient, report: Callable[[bool], None] = lambda _ready: None
+) -> ASGIApp:
     """Return the application with a route /readyz: 503 until the API was ready once, then 200; with the reason.
 
     During a later outage of the API the pages stay reachable: they keep what a participant has posted, and offer to
-    send it again. `api`: a client whose base URL is the address of the API.
+    send it again. `api`: a client whose base URL is the address of the API. `report` is called with each result.
     """
     was_ready = False
 
@@ -26,8 +30,9 @@ def with_readiness(pages: ASGIApp, api: httpx.AsyncClient) -> ASGIApp:
         nonlocal was_ready
         reason = await _reason(api)
         was_ready = was_ready or not reason
-        report = HealthReport(was_ready, [reason] if reason else [])
-        body, status = msgspec.json.encode(report), 200 if was_ready else 503
+        report(was_ready)
+        health = HealthReport(was_ready, [reason] if reason else [])
+        body, status = msgspec.json.encode(health), 200 if was_ready else 503
         await Response(body, status, media_type="application/json")(scope, receive, send)
 
     return serve

@@ -23,7 +23,7 @@ from stanine.pages.preview import no_connections
 from stanine.pages.settings import PagesSettings
 from stanine.pages.survey.local_sessions import CODE, LocalSessions
 from stanine.telemetry.metrics import make_registry
-from stanine.telemetry.pages_metrics import PagesMetrics
+from stanine.telemetry.pages_metrics import CALL_OUTCOMES, PagesMetrics, watch_readiness
 
 CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -44,7 +44,9 @@ def served(
     pages = source or make_pages(
         PagesSettings(base_path="/x"), LocalSessions(entry_of(DOCUMENTS[0])), no_connections
     )
-    app = observed(pages, PagesMetrics(make_registry()), provider)
+    registry = make_registry()
+    watch_readiness(registry)
+    app = observed(pages, PagesMetrics(registry), provider)
 
     async def run() -> str:
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
@@ -108,7 +110,8 @@ def calling(sampler: Sampler, *, reached: bool = True) -> tuple[list[str], list[
             raise httpx.ConnectError("http://api/secret", request=request)
         return httpx.Response(503)
 
-    connection = ApiConnection(provider, transport=httpx.MockTransport(api))
+    metrics = PagesMetrics(make_registry())
+    connection = ApiConnection(metrics, provider, transport=httpx.MockTransport(api))
 
     async def page(scope: object, receive: object, send: Callable[..., Awaitable[None]]) -> None:
         await connection.get("http://api:8000/v1/invitations/secret?code=secret")
@@ -148,3 +151,34 @@ def test_the_api_learns_that_a_trace_is_not_sampled() -> None:
     assert spans == []
     assert traceparent.startswith(CALLER[:36])
     assert traceparent.endswith("-00")
+
+
+def test_calls_of_the_api_are_counted_by_outcome_from_0() -> None:
+    metrics = PagesMetrics(make_registry())
+    statuses = iter([200, 404, 500, None])
+
+    def api(request: httpx.Request) -> httpx.Response:
+        status = next(statuses)
+        if status is None:
+            raise httpx.ConnectTimeout("", request=request)
+        return httpx.Response(status)
+
+    def counts() -> dict[str, float | None]:
+        return {
+            outcome: metrics.registry.get_sample_value(
+                "stanine_pages_api_calls_total", {"outcome": outcome}
+            )
+            for outcome in CALL_OUTCOMES
+        }
+
+    async def run() -> None:
+        transport = httpx.MockTransport(api)
+        async with ApiConnection(metrics, trace.NoOpTracerProvider(), transport=transport) as http:
+            for _ in range(3):
+                await http.get("http://api/")
+            with pytest.raises(httpx.ConnectTimeout):
+                await http.get("http://api/")
+
+    assert counts() == {"answered": 0, "failed": 0, "unreached": 0}
+    asyncio.run(run())
+    assert counts() == {"answered": 2, "failed": 1, "unreached": 1}

@@ -26,7 +26,8 @@ def gone(request: httpx.Request) -> httpx.Response:
 
 def test_readiness_follows_the_api_until_it_was_ready_and_liveness_never() -> None:
     answers = iter([gone, preparing, ready, gone])
-    found = []
+    found: list[tuple[int, list[str]]] = []
+    reported: list[bool] = []
 
     def api(request: httpx.Request) -> httpx.Response:
         return next(answers)(request)
@@ -36,7 +37,7 @@ def test_readiness_follows_the_api_until_it_was_ready_and_liveness_never() -> No
         async with (
             httpx.AsyncClient(transport=httpx.MockTransport(api), base_url="http://api") as probe,
             httpx.AsyncClient(
-                transport=httpx.ASGITransport(with_readiness(pages, probe)),
+                transport=httpx.ASGITransport(with_readiness(pages, probe, reported.append)),
                 base_url="http://localhost",
             ) as http,
         ):
@@ -53,3 +54,4 @@ def test_readiness_follows_the_api_until_it_was_ready_and_liveness_never() -> No
         (200, []),
         (200, [unreached]),
     ]
+    assert reported == [False, False, True, True]
