@@ -1,6 +1,7 @@
 """Fills an instrument with scored attempts for the tests of group reports, and logs a browser in."""
 
 import random
+from collections.abc import Mapping
 from typing import Any
 
 from tests.integration.api.serving import ADMIN
@@ -8,15 +9,15 @@ from tests.pages.serving import Survey
 from tests.pages.traits import item_ids, traits
 
 #: People of each value of `sex`; None: it is not stated.
-PEOPLE = {"female": 40, "male": 25, None: 4}
+PEOPLE: Mapping[str | None, int] = {"female": 40, "male": 25, None: 4}
 
 
-def fill(survey: Survey, name: str) -> str:
-    """Publish the traits under a name, with 69 scored attempts; return the name."""
+def fill(survey: Survey, name: str, people: Mapping[str | None, int] = PEOPLE) -> str:
+    """Publish the traits under a name, with a scored attempt of each of the people; return the name."""
     survey.publish(traits(name))
     chance = random.Random(17)
     receipts = []
-    for sex, count in PEOPLE.items():
+    for sex, count in people.items():
         for _ in range(count):
             centre = chance.gauss(3.2, 0.7)
             answers = {

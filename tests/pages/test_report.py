@@ -1,6 +1,7 @@
 """An organisation's report in a browser: login, figures, hidden groups, forged requests, logout."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -97,6 +98,27 @@ def test_groups_of_fewer_than_ten_people_are_hidden(page: Any, survey: Survey, n
     # with the 25 men visible too, the 4 would be the difference from all
     assert groups == ["female 40 people"]
     assert "2 groups are hidden" in page.locator(".notice").inner_text()
+
+
+def test_groups_are_made_by_an_attribute_and_by_month_together(page: Any, survey: Survey) -> None:
+    name = fill(survey, "both", {"female": 22, "male": 21})
+    log_in(survey, page)
+    page.goto(f"{survey.pages.url}/console/instruments/{name}/report")
+    page.locator("#by").select_option("sex")
+    page.get_by_label("By month (UTC)").check()
+    page.locator("form.choose button").click()
+    found = survey.api.http().get(f"/v1/instruments/{name}/statistics?by=sex,time:month").json()
+    month = datetime.fromisoformat(f"{found['groups'][0]['month']}-01").strftime("%B %Y")
+    assert page.locator("h2").all_inner_texts() == [
+        f"female · {month} 22 people",
+        f"male · {month} 21 people",
+    ]
+    assert page.locator("#by").input_value() == "sex"
+    assert page.get_by_label("By month (UTC)").is_checked()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+    page.locator("#by").select_option("")
+    page.locator("form.choose button").click()
+    assert page.locator("h2").all_inner_texts() == [f"{month} 43 people"]
 
 
 def test_a_login_keeps_no_key_and_ends_on_the_server(

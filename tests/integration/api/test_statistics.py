@@ -91,6 +91,18 @@ def test_small_groups_are_hidden_with_another_one(api: Serving) -> None:
     assert both["groups"] == []
 
 
+def test_large_groups_are_visible_by_attribute_and_month_together(api: Serving) -> None:
+    api.publish(with_sex())
+    fill(api, ["f"] * 30 + ["m"] * 20)
+    both = read(api, "sex,time:month")
+    assert (both["attribute"], both["byMonth"], both["hiddenGroups"]) == ("sex", True, 0)
+    (month,) = {each["month"] for each in both["groups"]}
+    assert [(each["value"], each["attempts"]) for each in both["groups"]] == [("f", 30), ("m", 20)]
+    assert month == read(api, "time:month")["groups"][0]["month"]
+    alone = read(api, "sex")["groups"]
+    assert [each["scales"] for each in both["groups"]] == [each["scales"] for each in alone]
+
+
 def test_nothing_is_said_of_fewer_than_ten_people(api: Serving) -> None:
     api.publish(with_sex())
     fill(api, ["f"] * 9)

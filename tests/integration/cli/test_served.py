@@ -124,6 +124,26 @@ def test_served_results_equal_offline_scores(
     }
 
 
+def test_statistics_are_by_an_attribute_and_by_month_together(
+    stanine: Run, up: Up, published: str, tmp_path: Path
+) -> None:
+    sexes = INSTRUMENT.replace("[{id: age, type: Integer}]", "[{id: sex, values: [f, m]}]")
+    (tmp_path / "own.yaml").write_text(sexes.replace("name: small", f"name: {published}"))
+    assert stanine("publish", "own.yaml", "--wait", **up.variables).status == 0
+    rows = [f"k{n},{1 + n % 3},1,a,{'f' if n < 12 else 'm'}" for n in range(25)]
+    (tmp_path / "r.csv").write_text("\n".join(["key,A1,A2,q1,sex", *rows]))
+    count(stanine, up, published, "r.csv", "--wait")
+    by = ("--by", "sex", "--monthly")
+    found = json.loads(stanine("statistics", published, *by, "-o", "json", **up.variables).out)
+    months = {datetime.now(UTC).strftime("%Y-%m"), found["groups"][0]["month"]}
+    assert len(months) == 1
+    groups = [(one["value"], one["month"], one["attempts"]) for one in found["groups"]]
+    assert groups == [(sex, *months, size) for sex, size in (("f", 12), ("m", 13))]
+    table = stanine("statistics", published, *by, **up.variables).out.splitlines()
+    assert table[0].split()[:4] == ["VALUE", "MONTH", "SCALE", "N"]
+    assert table[1].split()[:4] == ["f", *months, "average", "12"]
+
+
 def test_a_rescoring_is_reported_before_and_done_once(
     stanine: Run, up: Up, published: str, tmp_path: Path
 ) -> None:

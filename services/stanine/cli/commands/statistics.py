@@ -30,8 +30,9 @@ def statistics(
 ) -> None:
     """Show figures of each scale over all scored attempts. Needs the scope `results:read`.
 
-    n, mean, SD, quartiles, alpha, SEM and missing scores; JSON and YAML also have histograms and bands. Groups of fewer
-    than 10 people are hidden, with others from which they could be computed.
+    n, mean, SD, quartiles, alpha, SEM and missing scores; JSON and YAML also have histograms and bands. With --by and
+    --monthly, each value has a group in each month. Groups of fewer than 10 people are hidden, with others from which
+    they could be computed.
     """
     with connect(server, key) as client:
         found = client.results.statistics(name, attribute=by or None, by_month=monthly)

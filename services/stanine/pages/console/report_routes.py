@@ -1,4 +1,4 @@
-"""The report of a group: figures of each scale over all scored attempts, by an attribute or by months."""
+"""The report of a group: figures of each scale over all scored attempts, by an attribute, by months, or by both."""
 
 from typing import Any
 
@@ -26,11 +26,12 @@ class ReportPages:
 
     async def show(self, request: Request, guest: Guest) -> Response:
         """Show the report. Groups of fewer than 10 people are hidden by the API."""
-        name, by = request.path_params["name"], request.query_params.get("by", "")
-        attribute = by if by and by != _MONTH else None
+        name, by = request.path_params["name"], request.query_params.getlist("by")
+        by_month = _MONTH in by
+        attribute = next((one for one in by if one and one != _MONTH), None)
         info = await self._source.scales(guest.login, name, guest.language)
         attributes = await self._source.attributes(guest.login, name, guest.language)
-        found = await self._source.statistics(guest.login, name, attribute, by_month=by == _MONTH)
+        found = await self._source.statistics(guest.login, name, attribute, by_month=by_month)
         wording = ScoreWording(guest.language)
         _ = wording.gettext
         links = self._renderer.links
@@ -44,11 +45,13 @@ class ReportPages:
             choices=[
                 ("", _("All together")),
                 *((one.id, one.title or one.id) for one in attributes),
-                (_MONTH, _("Month")),
             ],
-            chosen=by,
+            chosen=attribute or "",
+            month=_MONTH,
+            by_month=by_month,
             groups=[
-                _group(one, info.scales, _name(one, found, labels, wording), wording)
+                _group(one, info.scales, wording)
+                | {"value": _value(one, labels), "name": _name(one, found, wording)}
                 for one in found.groups
             ],
             hidden=found.hidden_groups,
@@ -70,23 +73,24 @@ def _labels(attributes: list[AttributeInfo], chosen: str | None) -> dict[Any, st
     return {}
 
 
-def _name(
-    group: GroupInfo, found: StatisticsInfo, labels: dict[Any, str], wording: ScoreWording
-) -> str:
-    if found.by_month:
-        return group.month or "\N{EN DASH}"
-    if found.attribute is None:
-        return wording.gettext("All together")
-    if group.value is None:
-        return wording.gettext("Not stated")
-    return labels.get(group.value, str(group.value))
+def _value(group: GroupInfo, labels: dict[Any, str]) -> str | None:
+    """Return a group's value of the attribute, in the language of the instrument; None: it has none."""
+    return None if group.value is None else labels.get(group.value, str(group.value))
 
 
-def _group(
-    group: GroupInfo, scales: list[ScaleInfo], name: str, wording: ScoreWording
-) -> dict[str, Any]:
+def _name(group: GroupInfo, found: StatisticsInfo, wording: ScoreWording) -> str:
+    """Return the rest of a group's name, in the language of the interface; empty if its value says all."""
+    parts = []
+    if found.attribute is not None and group.value is None:
+        parts.append(wording.gettext("Not stated"))
+    if group.month is not None:
+        parts.append(wording.month(group.month))
+    is_all = found.attribute is None and not found.by_month
+    return wording.gettext("All together") if is_all else " · ".join(parts)
+
+
+def _group(group: GroupInfo, scales: list[ScaleInfo], wording: ScoreWording) -> dict[str, Any]:
     return {
-        "name": name,
         "people": wording.ngettext("%(num)s person", "%(num)s people", group.attempts)
         % {"num": wording.number(group.attempts)},
         "scales": [_scale(one, group, wording) for one in scales],

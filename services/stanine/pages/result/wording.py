@@ -1,7 +1,9 @@
 """Sentences about scores in the language of the interface. Used by the routes of the result and the group report."""
 
 from collections.abc import Iterable
+from datetime import date
 
+from babel.dates import format_skeleton
 from babel.numbers import format_decimal, format_percent
 
 from stanine.pages.languages import catalog, locale
@@ -41,6 +43,10 @@ class ScoreWording:
     def percent(self, share: float) -> str:
         """Return a share of 1 in percent, unrounded: 0.95 gives 95%, in German 95 %."""
         return format_percent(share, locale=self._locale, decimal_quantization=False)
+
+    def month(self, month: str) -> str:
+        """Return a month of a year, such as 2026-11, in words."""
+        return format_skeleton("yMMMM", date.fromisoformat(f"{month}-01"), locale=self._locale)
 
     def interval(self, figures: ShownScale) -> str | None:
         """Return the interval of a score; None: it has none."""
