@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ def with_sex(name: str = "a-mood") -> dict[str, Any]:
     return made
 
 
-def fill(api: Serving, sexes: list[str | None]) -> Any:
+def fill(api: Serving, sexes: Sequence[str | None]) -> Any:
     """Submit and score attempts; return the answers (NaN: missing), one row each."""
     generator = np.random.default_rng(7)
     table = generator.integers(1, 6, (len(sexes), 3)).astype(float)
