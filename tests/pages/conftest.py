@@ -2,7 +2,7 @@
 
 import importlib.util
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -43,3 +43,19 @@ def survey(valkey: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """An API and its pages, for a module."""
     with survey_at(valkey.url, tmp_path_factory.mktemp("survey"), organisation=ORGANISATION) as it:
         yield it
+
+
+@pytest.fixture
+def person(browser: Any) -> Iterator[Callable[..., Any]]:
+    """Return a function that opens a page in a new profile, like a person with a device of their own."""
+    contexts = []
+
+    def arrive(**options: Any) -> Any:
+        context = browser.new_context(**options)
+        context.set_default_timeout(30_000)
+        contexts.append(context)
+        return context.new_page()
+
+    yield arrive
+    for context in contexts:
+        context.close()

@@ -142,3 +142,21 @@ def hostile(name: str, text: str) -> dict[str, Any]:
         spec[part] = poison(spec[part], part)
     del spec["translations"]
     return document
+
+
+def timed(name: str, seconds: int, **spec: Any) -> dict[str, Any]:
+    """An instrument of two sections of two questions, the first with a time limit and required questions."""
+    document = plain(name, **spec)
+    for item in document["spec"]["items"][:2]:
+        item["required"] = True
+    document["spec"]["sections"] = [
+        {
+            "id": "quick",
+            "title": "Quick questions",
+            "instructions": "Answer without thinking long.",
+            "items": ["q1", "q2"],
+            "timeLimitSeconds": seconds,
+        },
+        {"id": "rest", "title": "Other questions", "items": ["q3", "q4"]},
+    ]
+    return document

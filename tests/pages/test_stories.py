@@ -2,30 +2,14 @@
 
 import re
 import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from tests.pages.instruments import TYPES, hostile, plain
+from tests.pages.people import answer, proceed, saved, start
 from tests.pages.serving import Survey
-
-
-@pytest.fixture
-def person(browser: Any) -> Iterator[Callable[..., Any]]:
-    """Return a function that opens a page in a new profile, like a person with a device of their own."""
-    contexts = []
-
-    def arrive(**options: Any) -> Any:
-        context = browser.new_context(**options)
-        context.set_default_timeout(30_000)
-        contexts.append(context)
-        return context.new_page()
-
-    yield arrive
-    for context in contexts:
-        context.close()
 
 
 @pytest.fixture(scope="module")
@@ -36,26 +20,6 @@ def types(survey: Survey) -> str:
 @pytest.fixture(scope="module")
 def short(survey: Survey) -> str:
     return survey.publish(plain("short"))
-
-
-def start(page: Any, link: str) -> None:
-    page.goto(link)
-    page.locator("button.primary").click()
-    page.wait_for_load_state()  # the scripts are there
-
-
-def proceed(page: Any) -> None:
-    page.locator("button.primary[name=go]").click()
-    page.wait_for_load_state()
-
-
-def answer(page: Any, **answers: int) -> None:
-    for item, option in answers.items():
-        page.locator(f"#q-{item}").get_by_label(f"Answer {option}").check()
-
-
-def saved(page: Any) -> None:
-    page.get_by_role("status").get_by_text("Saved").wait_for()
 
 
 def test_every_type_of_question_is_answered_and_stored(
@@ -353,7 +317,7 @@ def test_after_submitting_nothing_can_be_changed(person: Any, survey: Survey, sh
 def test_at_the_deadline_the_answers_are_submitted(person: Any, survey: Survey, short: str) -> None:
     page = person()
     page.goto(survey.invite(short, timeLimitSeconds=9))  # a busy browser needs seconds to answer
-    assert page.get_by_text("You have 1 minute").is_visible()
+    assert page.get_by_text("You have 9 seconds").is_visible()
     page.locator("button.primary").click()
     answer(page, q1=2)
     assert re.match(r"Time left: 0:0\d", page.get_by_role("timer").text_content())

@@ -23,6 +23,10 @@ class Links:
         fragment = "" if item is None else f"#{quote('q-' + item, safe='')}"
         return f"{self.base}/s/{session}/{number}{fragment}"
 
+    def page_or_review(self, session: str, number: int | None) -> str:
+        """Return the address of a page, or that of the review after the last one (None)."""
+        return self.review(session) if number is None else self.page(session, number)
+
     def answers(self, session: str) -> str:
         """Return the address that scripts save answers at."""
         return f"{self.base}/s/{session}/answers"

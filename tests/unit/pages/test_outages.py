@@ -27,10 +27,10 @@ class Unsteady(LocalSessions):
             raise UnavailableError(ProblemInfo(status=503))
         return await super().get(session, token)
 
-    async def save(self, *arguments: Any) -> Any:
+    async def save(self, *arguments: Any, **more: Any) -> Any:
         if "save" in self.failing:
             raise UnavailableError(ProblemInfo(status=503))
-        return await super().save(*arguments)
+        return await super().save(*arguments, **more)
 
 
 def test_a_form_that_cannot_be_saved_is_offered_again_with_what_was_entered() -> None:

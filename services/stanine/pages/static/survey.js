@@ -81,7 +81,10 @@ function sendOnce(each) {
 
 const saver = form ? await watchPage() : null;
 for (const each of document.forms) sendOnce(each);
-if (data.left !== undefined) {
-  const { startTimer } = await import("./timer.js");
-  startTimer(data, say, () => saver?.flush());
+if (data.left !== undefined || data.sectionLeft !== undefined) {
+  const { startTimers } = await import("./timer.js");
+  startTimers(data, say, async () => {
+    await saver?.flush();
+    return navigator.onLine && !saver?.isOffline;
+  });
 }

@@ -1,10 +1,7 @@
-// Shows the time that is left, warns, and leaves the page at the end. Used by survey.js.
+// Shows the time that is left for the whole and for a section, warns, and leaves the page at the end. Used by survey.js.
 
-/** Seconds before the end at which the page warns, and the sentence. */
-const WARNINGS = [
-  [300, "fiveMinutes"],
-  [60, "oneMinute"],
-];
+/** Seconds before the end at which the page warns. */
+const WARNINGS = [300, 60];
 
 function clock(seconds) {
   const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
@@ -18,23 +15,45 @@ function stopwatch() {
   return () => Math.max(Date.now() - date, performance.now() - steady) / 1_000;
 }
 
-/** Count `data.left` down. A clock that was set forward leads to the end early; the server then leads back. */
-export function startTimer(data, say, finish) {
+/**
+ * Count seconds down. A clock that was set forward leads to the end early; the server then leads back.
+ *
+ * `texts`: the time left, the warnings, the end; `finish` saves and returns whether there is a connection.
+ */
+function countDown(seconds, place, texts, address, say, finish) {
   const elapsed = stopwatch();
-  const place = document.getElementById("time");
-  let last = data.left;
-  const step = async () => {
-    const left = Math.max(0, Math.ceil(data.left - elapsed()));
-    place.textContent = data.texts.timeLeft.replace("%(time)s", clock(left));
+  let last = seconds;
+  const leave = async () => {
+    if (await finish()) location.assign(address);
+    else setTimeout(leave, 5_000); // without a connection the browser would show an error page
+  };
+  const step = () => {
+    const left = Math.max(0, Math.ceil(seconds - elapsed()));
+    place.textContent = texts.left.replace("%(time)s", clock(left));
     place.classList.toggle("urgent", left <= 60);
-    for (const [seconds, text] of WARNINGS) if (last > seconds && left <= seconds) say(data.texts[text], true);
+    WARNINGS.forEach((limit, number) => {
+      if (last > limit && left <= limit) say(texts.warnings[number], true);
+    });
     last = left;
     if (left > 0) return;
     clearInterval(ticking);
-    say(data.texts.over, true);
-    await finish();
-    location.assign(data.done);
+    say(texts.over, true);
+    leave();
   };
   const ticking = setInterval(step, 1_000);
   step();
+}
+
+/** Start the timers of a page. */
+export function startTimers(data, say, finish) {
+  const { texts } = data;
+  if (data.left !== undefined) {
+    const its = { left: texts.timeLeft, warnings: [texts.fiveMinutes, texts.oneMinute], over: texts.over };
+    countDown(data.left, document.getElementById("time"), its, data.done, say, finish);
+  }
+  if (data.sectionLeft !== undefined) {
+    const warnings = [texts.sectionFiveMinutes, texts.sectionOneMinute];
+    const its = { left: texts.sectionTimeLeft, warnings, over: texts.sectionOver };
+    countDown(data.sectionLeft, document.getElementById("section-time"), its, data.sectionOver, say, finish);
+  }
 }

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from stanine.client.errors import ApiError
 from stanine.domain.errors import InvalidAttempt
 from stanine.pages.survey.paging import SurveyPage
 from stanine.pages.survey.prepared import Answers, Attributes, Prepared
@@ -65,6 +66,11 @@ def unanswered_required(
     return [
         item for item in unanswered(prepared, page, answers, shown) if prepared.items[item].required
     ]
+
+
+def items_of_closed_sections(error: ApiError) -> list[str]:
+    """Return the items that a save was refused for because the time of their section is over."""
+    return [_name(one.pointer) for one in error.errors if one.code == "SectionOver"]
 
 
 def _name(place: str) -> str:

@@ -135,12 +135,14 @@ class ClosingRoutes:
                 if one.required and name not in visit.session.attributes:
                     link = links.page(visit.id, page.number, name)
                     missing.append({"text": one.title or name, "link": link})
-            for item in checking.unanswered(prepared, page, visit.session.answers, visit.shown):
+            for item in checking.unanswered(
+                prepared, page, visit.session.answers, visit.open_items
+            ):
                 its = prepared.items[item]
                 entry = {"text": its.text, "link": links.page(visit.id, page.number, item)}
                 (missing if its.required else open_items).append(entry)
         left = visit.seconds_left(monotonic_seconds())
-        back = prepared.last_open(visit.pages, len(visit.pages) + 1, visit.shown) or 1
+        back = visit.page_before(len(visit.pages) + 1)
         html = self._visits.renderer.render(
             "survey/review.html",
             visit.language,
@@ -150,10 +152,10 @@ class ClosingRoutes:
             unanswered=open_items,
             is_empty=not visit.session.answers,
             time_left=None if left is None else visit.wording.time_left(left),
-            back=links.page(visit.id, back),
+            back=None if back is None else links.page(visit.id, back),
             answers_file=links.answers_file(visit.id),
             withdrawal=links.withdrawal(visit.id),
-            modules=modules_of([], left),
+            modules=modules_of([], has_timer=left is not None),
             data=data_block(script_data(visit, None, links, left)),
         )
         return page_answer(

@@ -91,4 +91,11 @@ def _item(one: ItemInfo) -> Item:
 
 
 def _section(one: SectionInfo) -> Section:
-    return Section(one.id, tuple(one.items), one.title, one.instructions, one.when)
+    return Section(
+        one.id,
+        tuple(one.items),
+        one.title,
+        one.instructions,
+        one.when,
+        one.time_limit_seconds,
+    )

@@ -4,13 +4,16 @@ The rules are those of the API (`domain.attempts.session_answers`).
 """
 
 import secrets
+import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from stanine.client.errors import (
+    ErrorItem,
     InvalidAttemptError,
     NotFoundError,
     ProblemInfo,
@@ -37,13 +40,16 @@ CODE = "preview000000000000000"
 _MAX_SESSIONS = 200
 _ID_BYTES = 16
 _TIME = "1970-01-01T00:00:00Z"
+#: Seconds for which answers are accepted after the end of a section, like the default of `sessionGraceSeconds`.
+_GRACE_SECONDS = 10
 
 
 class LocalSessions:
     """Sessions of one index entry."""
 
-    def __init__(self, entry: IndexEntry) -> None:
-        self._entry, self._rules = entry, SessionForm(entry)
+    def __init__(self, entry: IndexEntry, clock: Callable[[], float] = time.time) -> None:
+        """`clock`: seconds since 1970."""
+        self._entry, self._rules, self._clock = entry, SessionForm(entry), clock
         self._sessions: OrderedDict[str, SessionInfo] = OrderedDict()
 
     async def preview(self, code: str, language: str | None, accepts: str) -> InvitationPreview:
@@ -92,7 +98,7 @@ class LocalSessions:
         known = self._sessions.get(session)
         if known is None or known.token != token:
             raise _not_found()
-        return known
+        return msgspec.structs.replace(known, read_at=_iso(self._clock()))
 
     async def form(self, session: str, token: str) -> FormInfo:
         """Return the form of a session."""
@@ -106,6 +112,8 @@ class LocalSessions:
         answers: Mapping[str, Any],
         attributes: Mapping[str, Any],
         page: int,
+        *,
+        section: str | None = None,
     ) -> SessionSaved:
         """Merge answers and attributes."""
         known = await self._open_one(session, token)
@@ -118,7 +126,12 @@ class LocalSessions:
         except InvalidAttempt:
             raise InvalidAttemptError(ProblemInfo(status=422)) from None
         self._sessions[session] = msgspec.structs.replace(
-            known, seq=seq, page=page, answers=_merged(known.answers, answers), attributes=stated
+            known,
+            seq=seq,
+            page=page,
+            answers=_merged(known.answers, answers),
+            attributes=stated,
+            section_deadlines=self._deadlines(known, answers, section),
         )
         return SessionSaved(session, seq)
 
@@ -127,7 +140,8 @@ class LocalSessions:
         known = await self.get(session, token)
         if known.state != "Submitted":
             known = await self._open_one(session, token)
-            found = self._rules.settle(known.answers, known.attributes)
+            closed = self._rules.timed.closed_items(_ends(known), self._clock())
+            found = self._rules.settle(known.answers, known.attributes, closed)
             if found.missing_items or found.missing_attributes or not found.answers:
                 raise InvalidAttemptError(ProblemInfo(status=422))
             self._sessions[session] = msgspec.structs.replace(known, state="Submitted")
@@ -137,6 +151,20 @@ class LocalSessions:
         """Close a session and forget its answers."""
         known = await self._open_one(session, token)
         self._sessions[session] = msgspec.structs.replace(known, state="Withdrawn", answers={})
+
+    def _deadlines(
+        self, known: SessionInfo, answers: Mapping[str, Any], section: str | None
+    ) -> dict[str, str]:
+        """Return the deadlines after a save. Raises InvalidAttemptError for answers after one."""
+        timed, now = self._rules.timed, self._clock()
+        late = timed.closed_items(_ends(known), now - _GRACE_SECONDS).intersection(answers)
+        if late:
+            errors = tuple(ErrorItem(f"/answers/{item}", "SectionOver") for item in sorted(late))
+            raise InvalidAttemptError(ProblemInfo(status=422, errors=errors))
+        named = timed.limits_ms.keys() & ([] if section is None else [section])
+        opened = timed.holding(answers) | named
+        new = {name: _iso(now + timed.limits_ms[name] / 1000) for name in opened}
+        return new | known.section_deadlines
 
     async def _open_one(self, session: str, token: str) -> SessionInfo:
         known = await self.get(session, token)
@@ -152,6 +180,18 @@ class LocalSessions:
         return msgspec.json.decode(
             msgspec.json.encode(public_form(self._entry, language)), type=FormInfo
         )
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+def _ends(session: SessionInfo) -> dict[str, float]:
+    """Return the deadlines of the opened sections, in seconds since 1970."""
+    return {
+        name: datetime.fromisoformat(at).timestamp()
+        for name, at in session.section_deadlines.items()
+    }
 
 
 def _not_found() -> NotFoundError:

@@ -5,17 +5,19 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from stanine.client.errors import StanineClientError
+from stanine.client.errors import InvalidAttemptError, StanineClientError
 from stanine.client.records import ItemInfo
 from stanine.pages.answers import page as page_answer
 from stanine.pages.answers import redirect
 from stanine.pages.rendering import data_block, language_attributes, paragraphs
 from stanine.pages.survey import checking, refusals
+from stanine.pages.survey.checking import items_of_closed_sections
 from stanine.pages.survey.fields import read_fields
 from stanine.pages.survey.fragments import PageState, literal
 from stanine.pages.survey.moves import clear_answer, move_option
 from stanine.pages.survey.paging import SurveyPage
 from stanine.pages.survey.script_data import modules_of, script_data
+from stanine.pages.survey.section_pages import SectionPages
 from stanine.pages.survey.sessions import SavedPage, read_body, save_page
 from stanine.pages.survey.visits import Visit, Visits, monotonic_seconds
 
@@ -28,6 +30,7 @@ class PageRoutes:
 
     def __init__(self, visits: Visits) -> None:
         self._visits = visits
+        self._sections = SectionPages(visits)
 
     async def resume(self, _request: Request, visit: Visit) -> Response:
         """Go to the page that was saved last."""
@@ -41,6 +44,8 @@ class PageRoutes:
             return redirect(self._visits.links.page(visit.id, 1))
         if not visit.prepared.has_something(page, visit.shown):
             return redirect(self._after(visit, page))
+        if self._sections.hides(visit, page):
+            return self._sections.show(request, visit, page)
         return page_answer(request, self._render(visit, page))
 
     async def save(self, request: Request, visit: Visit) -> Response:
@@ -53,6 +58,8 @@ class PageRoutes:
             fields = read_fields(await read_body(request))
         except ValueError:
             return refusals.unreadable(request, renderer, visit.language)
+        if self._sections.hides(visit, page):
+            return await self._sections.post(request, visit, page, fields)
         move, cleared = fields.get("move", [""])[0], fields.get("clear", [""])[0]
         if move:
             fields = move_option(fields, move)
@@ -61,11 +68,13 @@ class PageRoutes:
         try:
             saved = await save_page(self._visits.source, visit, page, fields)
         except StanineClientError as error:
+            if isinstance(error, InvalidAttemptError) and items_of_closed_sections(error):
+                return redirect(self._visits.links.page(visit.id, page.number))
             return refusals.refused(request, renderer, visit.language, error, fields)
-        if move or cleared:
-            return page_answer(request, self._render(saved.visit, page, saved))
         if fields.get("go", [""])[0] == "back":
             return redirect(self._before(saved.visit, page))
+        if move or cleared:
+            return page_answer(request, self._render(saved.visit, page, saved))
         opened = self._opened(saved.visit, page, fields.get("i", []))
         errors = self._errors(saved, page, opened)
         if errors or saved.attribute_errors or opened:
@@ -79,12 +88,10 @@ class PageRoutes:
         return visit.pages[number - 1] if 1 <= number <= len(visit.pages) else None
 
     def _after(self, visit: Visit, page: SurveyPage) -> str:
-        number = visit.prepared.first_open(visit.pages, page.number, visit.shown)
-        links = self._visits.links
-        return links.review(visit.id) if number is None else links.page(visit.id, number)
+        return self._visits.links.page_or_review(visit.id, visit.page_after(page.number))
 
     def _before(self, visit: Visit, page: SurveyPage) -> str:
-        number = visit.prepared.last_open(visit.pages, page.number, visit.shown)
+        number = visit.page_before(page.number)
         return self._visits.links.page(visit.id, number or page.number)
 
     def _opened(self, visit: Visit, page: SurveyPage, seen: list[str]) -> list[str]:
@@ -132,7 +139,8 @@ class PageRoutes:
                 text for text in (introduction, section.instructions) if text
             )
         progress = visit.wording.progress(place, len(open_pages))
-        left = visit.seconds_left(monotonic_seconds())
+        now = monotonic_seconds()
+        left, section_left = visit.seconds_left(now), visit.section_seconds_left(page, now)
         return renderer.render(
             "survey/page.html",
             visit.language,
@@ -146,16 +154,22 @@ class PageRoutes:
             errors=self._summary(visit, page, errors, attribute_errors),
             opened=opened,
             time_left=None if left is None else visit.wording.time_left(left),
+            section_time_left=None
+            if section_left is None
+            else visit.wording.section_time_left(section_left),
             attributes=[visit.prepared.attributes[name] for name in page.attributes],
             attribute_values={**visit.session.attributes, **refused},
             attribute_errors=attribute_errors,
             literal=literal,
             items=self._visits.fragments(visit, page).fill(state),
             needs_default=any(_has_buttons(form.items[each]) for each in page.items),
-            has_earlier=visit.prepared.last_open(visit.pages, page.number, visit.shown) is not None,
+            has_earlier=visit.page_before(page.number) is not None,
             withdrawal=links.withdrawal(visit.id),
-            modules=modules_of([form.items[each] for each in page.items], left),
-            data=data_block(script_data(visit, page, links, left)),
+            modules=modules_of(
+                [form.items[each] for each in page.items],
+                has_timer=left is not None or section_left is not None,
+            ),
+            data=data_block(script_data(visit, page, links, left, section_left)),
         )
 
     def _summary(

@@ -14,7 +14,7 @@ from stanine.client.errors import (
     StanineClientError,
     TemporaryError,
 )
-from stanine.pages.survey.checking import wrong_answers
+from stanine.pages.survey.checking import items_of_closed_sections, wrong_answers
 from stanine.pages.survey.sessions import read_body
 from stanine.pages.survey.visits import Visits
 
@@ -57,8 +57,9 @@ class SavingRoutes:
             if known is None:
                 return _json(503, {})
             return _json(409, {"seq": known.seq, "answers": known.answers})
-        except InvalidAttemptError:
-            return await self._refusal(request, session, token, save)
+        except InvalidAttemptError as error:
+            late = items_of_closed_sections(error)
+            return await self._refusal(request, session, token, save, late)
         except SessionClosedError:
             return _json(410, {})
         except NotFoundError:
@@ -67,7 +68,9 @@ class SavingRoutes:
             return _json(503, {})
         return _json(200, {"seq": saved.seq})
 
-    async def _refusal(self, request: Request, session: str, token: str, save: _Save) -> Response:
+    async def _refusal(
+        self, request: Request, session: str, token: str, save: _Save, late: list[str]
+    ) -> Response:
         """Name the answers that cannot be saved, so that the script sends the others."""
         try:
             visit = await self._visits.find(request, session, token)
@@ -76,7 +79,7 @@ class SavingRoutes:
         known = visit.session
         errors = wrong_answers(
             visit.prepared, save.answers, known.answers, known.attributes, visit.wording
-        )
+        ) | dict.fromkeys(late, visit.wording.gettext("The time for this section is over."))
         if not errors:  # the API names no answer of this body: none of it can be saved
             errors = dict.fromkeys(save.answers, visit.wording.gettext("Not saved."))
         return _json(422, {"errors": errors})

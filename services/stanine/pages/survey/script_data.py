@@ -11,9 +11,13 @@ from stanine.pages.survey.wording import has_slider
 
 
 def script_data(
-    visit: Visit, page: SurveyPage | None, links: Links, left: float | None
+    visit: Visit,
+    page: SurveyPage | None,
+    links: Links,
+    left: float | None,
+    section_left: float | None = None,
 ) -> dict[str, Any]:
-    """Return the data of a page. `left`: seconds to the deadline, if there is one."""
+    """Return the data of a page. `left`, `section_left`: seconds to the deadlines, if there are any."""
     data: dict[str, Any] = {
         "session": visit.id,
         "seq": visit.session.seq,
@@ -27,6 +31,9 @@ def script_data(
         data["left"] = round(left, 1)
     if page is None:
         return data
+    if section_left is not None:
+        data["sectionLeft"] = round(section_left, 1)
+        data["sectionOver"] = links.page(visit.id, page.number)
     conditions = visit.prepared.conditions(page)
     if conditions:
         here = {visit.prepared.form.items[place].id for place in page.items}
@@ -43,7 +50,7 @@ def script_data(
     return data
 
 
-def modules_of(items: Sequence[ItemInfo], left: float | None) -> list[str]:
+def modules_of(items: Sequence[ItemInfo], *, has_timer: bool) -> list[str]:
     """Return the scripts that a page with these items loads besides `survey`, so that they load at once."""
     needed = {
         "questions": True,
@@ -51,7 +58,7 @@ def modules_of(items: Sequence[ItemInfo], left: float | None) -> list[str]:
         "conditions": any(item.when for item in items),
         "ranking": any(item.type == "Ranking" for item in items),
         "sliders": any(item.type == "Number" and has_slider(item) for item in items),
-        "timer": left is not None,
+        "timer": has_timer,
     }
     return [name for name, is_needed in needed.items() if is_needed]
 

@@ -89,7 +89,7 @@ async def save_page(
     }
     seq = session.seq
     if changed or changed_attributes or session.page != page.number:
-        seq = await _save(source, visit, page, changed, changed_attributes)
+        seq = await save_above(source, visit, page.number, changed, changed_attributes)
     refused = {item: given[item] for item in errors} | {
         name: stated[name] for name in attribute_errors
     }
@@ -98,19 +98,24 @@ async def save_page(
     )
 
 
-async def _save(
+async def save_above(
     source: SessionSource,
     visit: Visit,
-    page: SurveyPage,
+    page: int,
     answers: dict[str, Any],
     attributes: dict[str, Any],
+    *,
+    section: str | None = None,
 ) -> int:
-    """Save, above what another tab or device saved since this page was read; return the number of the save."""
+    """Save, above what another tab or device saved since this page was read; return the number of the save.
+
+    `page`: its number; `section`: opened by the participant. Raises the client's errors.
+    """
     seq = visit.session.seq
     for attempt in range(_TRIES):
         try:
             saved = await source.save(
-                visit.id, visit.token, seq + 1, answers, attributes, page.number
+                visit.id, visit.token, seq + 1, answers, attributes, page, section=section
             )
         except SessionConflictError as error:
             if error.saved is None or attempt == _TRIES - 1:

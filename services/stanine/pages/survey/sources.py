@@ -44,8 +44,10 @@ class SessionSource(Protocol):
         answers: Mapping[str, Any],
         attributes: Mapping[str, Any],
         page: int,
+        *,
+        section: str | None = None,
     ) -> SessionSaved:
-        """Merge answers and attributes into a session; None removes one."""
+        """Merge answers and attributes into a session; None removes one. `section`: opened, so that its time runs."""
         ...
 
     async def submit(self, session: str, token: str) -> SessionSubmitted:
@@ -91,10 +93,18 @@ class ApiSessions:
         answers: Mapping[str, Any],
         attributes: Mapping[str, Any],
         page: int,
+        *,
+        section: str | None = None,
     ) -> SessionSaved:
         """Merge answers and attributes into a session."""
         return await self._client.sessions.save(
-            session, token=token, seq=seq, answers=answers, attributes=attributes, page=page
+            session,
+            token=token,
+            seq=seq,
+            answers=answers,
+            attributes=attributes,
+            page=page,
+            section=section,
         )
 
     async def submit(self, session: str, token: str) -> SessionSubmitted:

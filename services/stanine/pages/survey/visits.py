@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from starlette.requests import Request
 
-from stanine.client.records import SessionInfo
+from stanine.client.records import SectionInfo, SessionInfo
 from stanine.pages.languages import accepted, interface_language
 from stanine.pages.links import Links
 from stanine.pages.rendering import Renderer
@@ -34,6 +34,8 @@ class Visit:
     shown: frozenset[str]
     #: When the session was read, in seconds of this process's monotonic clock.
     found_at: float
+    #: Items of the sections whose time is over.
+    closed_items: frozenset[str] = frozenset()
 
     @property
     def id(self) -> str:
@@ -45,7 +47,38 @@ class Visit:
 
         The server has stated both the deadline and the time of reading, so that this machine's clock does not matter.
         """
-        deadline, read = self.session.deadline_at, self.session.read_at
+        return self._left(self.session.deadline_at, now)
+
+    def section_of(self, page: SurveyPage) -> SectionInfo | None:
+        """Return the section of a page, if it has a time limit."""
+        sections = self.prepared.form.sections
+        if page.section is None or not sections:
+            return None
+        section = sections[page.section]
+        return section if section.time_limit_seconds else None
+
+    def section_seconds_left(self, page: SurveyPage, now: float) -> float | None:
+        """Return the seconds to the end of a page's section, like `seconds_left`; None: not opened, or no time limit."""
+        section = self.section_of(page)
+        if section is None:
+            return None
+        return self._left(self.session.section_deadlines.get(section.id), now)
+
+    @property
+    def open_items(self) -> frozenset[str]:
+        """The items that are shown and can be answered."""
+        return self.shown - self.closed_items
+
+    def page_after(self, number: int) -> int | None:
+        """Return the number of the next page with something to answer; None: no more."""
+        return self.prepared.first_open(self.pages, number, self.open_items)
+
+    def page_before(self, number: int) -> int | None:
+        """Return the number of the last page with something to answer before a page; None: none."""
+        return self.prepared.last_open(self.pages, number, self.open_items)
+
+    def _left(self, deadline: str | None, now: float) -> float | None:
+        read = self.session.read_at
         if deadline is None or read is None:
             return None
         left = datetime.fromisoformat(deadline) - datetime.fromisoformat(read)
@@ -88,6 +121,7 @@ class Visits:
             prepared.pages(prepared.asked(fixed)),
             prepared.shown(found.answers, found.attributes),
             found_at,
+            _closed_items(found, prepared),
         )
 
     def fragments(self, visit: Visit, page: SurveyPage) -> ItemFragments:
@@ -103,6 +137,17 @@ def accepted_languages(request: Request) -> list[str]:
 def monotonic_seconds() -> float:
     """Return seconds of a clock that nobody sets. The only clock of the survey."""
     return time.monotonic()
+
+
+def _closed_items(session: SessionInfo, prepared: Prepared) -> frozenset[str]:
+    if session.read_at is None:
+        return frozenset()
+    deadlines = {
+        name: datetime.fromisoformat(at).timestamp()
+        for name, at in session.section_deadlines.items()
+    }
+    now = datetime.fromisoformat(session.read_at).timestamp()
+    return prepared.rules.timed.closed_items(deadlines, now)
 
 
 def _merged(known: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:

@@ -108,7 +108,7 @@ def _facts(found: InvitationPreview, wording: Wording) -> list[str]:
         time = wording.minutes(max(1, round(found.duration_minutes)))
         facts.append(wording.gettext("It takes about %(time)s.") % {"time": time})
     if found.time_limit_seconds:
-        time = wording.minutes(max(1, round(found.time_limit_seconds / 60)))
+        time = wording.limit(found.time_limit_seconds)
         facts.append(
             wording.gettext("You have %(time)s from the start; then your answers are submitted.")
             % {"time": time}

@@ -107,13 +107,35 @@ class Wording:
             "num": self.number(minutes)
         }
 
+    def limit(self, seconds: int) -> str:
+        """Return a time limit: in minutes, with seconds if it has some."""
+        minutes, rest = divmod(seconds, 60)
+        if minutes and not rest:
+            return self.minutes(minutes)
+        its = self.ngettext("%(num)s second", "%(num)s seconds", rest) % {"num": self.number(rest)}
+        if not minutes:
+            return its
+        return self.gettext("%(minutes)s and %(seconds)s") % {
+            "minutes": self.minutes(minutes),
+            "seconds": its,
+        }
+
     def time_left(self, seconds: float) -> str:
         """Return how much time is left, in whole minutes."""
         if seconds <= 0:
             return self.gettext("The time is over.")
-        return self.gettext("Time left: %(time)s") % {
-            "time": self.minutes(max(1, round(seconds / 60)))
+        return self.gettext("Time left: %(time)s") % {"time": self._minutes_left(seconds)}
+
+    def section_time_left(self, seconds: float) -> str:
+        """Return how much time is left for a section, in whole minutes."""
+        if seconds <= 0:
+            return self.gettext("The time for this section is over.")
+        return self.gettext("Time left for this section: %(time)s") % {
+            "time": self._minutes_left(seconds)
         }
+
+    def _minutes_left(self, seconds: float) -> str:
+        return self.minutes(max(1, int(seconds // 60)))
 
     def for_script(self) -> dict[str, str]:
         """Return the sentences that scripts say."""
@@ -129,6 +151,10 @@ class Wording:
             "oneMinute": _("One minute is left."),
             "over": _("The time is over."),
             "timeLeft": _("Time left: %(time)s"),
+            "sectionFiveMinutes": _("Five minutes are left for this section."),
+            "sectionOneMinute": _("One minute is left for this section."),
+            "sectionOver": _("The time for this section is over."),
+            "sectionTimeLeft": _("Time left for this section: %(time)s"),
         }
 
 
