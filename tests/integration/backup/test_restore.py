@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from stanine.store.cursors import Cursor, read_cursor
 from stanine.store.erasure import Erasure
 from stanine.store.errors import LostCursorError
 from stanine.store.invitations import Given
+from stanine.store.journal_file import read_journal
 from stanine.store.records import RANDOM_BYTES
 
 CANARY = "canary-person"
@@ -132,6 +134,35 @@ def test_a_restore_that_fails_leaves_no_data_and_can_be_repeated(
     refused = run("restore", backups, "--to", tmp_path / "other", "--erasures", "none")
     assert (refused.returncode, (tmp_path / "other" / "appendonlydir").exists()) == (1, False)
     assert "SHA-256" in refused.stderr
+
+
+def test_the_journal_keeps_what_a_kept_backup_needs_and_an_older_copy_is_refused(
+    source: Store, tmp_path: Path, own_server: Callable[..., Server]
+) -> None:
+    run, backups = command_for(source.url), tmp_path / "backups"
+    erasing(source, "prepare")
+    source.client.xadd(source.keys.erasures, {"v": b"invited!"}, id="1000000000000-0")
+    source.submit(personal("canary-1"), personal("canary-2", "canary-other"))
+    first = run.backup(backups)
+    assert first["manifest"]["newestErasure"] == "1000000000000-0"
+    shutil.copytree(first["directory"], tmp_path / "copy")
+    erasing(source, "participant", CANARY)
+    run.backup(backups, "--keep", "2")
+    journal = backups / "erasures.ndjson"
+    assert len(read_journal(journal).entries) == 3, "the first backup needs the erasure"
+    erasing(source, "participant", "canary-other")
+    done = run("backup", backups, "--keep", "1")
+    assert "removed 1 entries of the erasure journal" in done.stderr
+    assert run("backup", backups, "--step", "journal").returncode == 0
+    found = read_journal(journal)
+    assert [bool(each.invitation) for each in found.entries] == [False] * 4
+    assert found.complete_from > 1_700_000_000_000
+    store, erased = restored(run, backups, tmp_path / "data", own_server)
+    assert (erased["entries"], b"canary" in content(store)) == (4, False)
+    words = ("--to", tmp_path / "other", "--erasures", journal)
+    refused = run("restore", tmp_path / "copy", *words)
+    assert (refused.returncode, (tmp_path / "other" / "appendonlydir").exists()) == (1, False)
+    assert "the journal is complete only from" in refused.stderr
 
 
 def test_a_journal_whose_secret_the_backup_lacks_is_refused(source: Store, tmp_path: Path) -> None:

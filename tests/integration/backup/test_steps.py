@@ -13,6 +13,8 @@ from tests.integration.backup.test_backup import damage, good
 from tests.integration.store.test_erasure import erasing
 from tests.integration.stores import Store, make_store
 
+from stanine.store.journal_file import read_journal
+
 
 @pytest.fixture
 def socket() -> Iterator[Path]:
@@ -36,6 +38,8 @@ def test_a_backup_in_steps_is_kept_and_ends_the_server(
     source: Store, tmp_path: Path, socket: Path
 ) -> None:
     run, backups = command_for(source.url), tmp_path / "backups"
+    source.client.xadd(source.keys.erasures, {"v": b"invited!"}, id="1000000000000-0")
+    erasing(source, "attempt", source.results_of().items[0][0].id)
     assert run("backup", backups, "--step", "take", "--socket", socket).returncode == 0
     assert good(backups) == []
     with other_container(backups / "incoming" / "server.conf") as server:
@@ -44,6 +48,8 @@ def test_a_backup_in_steps_is_kept_and_ends_the_server(
         assert server.wait(10) == 0, "the job's pod ends successfully"
     assert len(good(backups)) == 1
     assert not (backups / "incoming").exists()
+    journal = read_journal(backups / "erasures.ndjson")
+    assert [len(each.attempts) for each in journal.entries] == [1], "the old entry was removed"
 
 
 def test_an_unsound_backup_in_steps_is_not_kept_and_ends_the_server(

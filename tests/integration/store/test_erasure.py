@@ -28,13 +28,8 @@ from stanine.store.cursors import Cursor
 from stanine.store.digests import key_fingerprint, key_scope
 from stanine.store.erasure import Erasure
 from stanine.store.invitations import Given, Invitations
-from stanine.store.journal import (
-    DamagedJournalError,
-    append_new,
-    participant_mac,
-    read_journal,
-    read_stream,
-)
+from stanine.store.journal import participant_mac, read_stream
+from stanine.store.journal_file import DamagedJournalError, append_new, read_journal
 from stanine.store.keys import BLOCK_SIZE
 from stanine.store.records import RANDOM_BYTES, read_attempt
 from stanine.store.secret import TokenSecrets
@@ -191,9 +186,9 @@ def test_the_journal_names_what_was_erased_by_order_and_no_person(
     assert append_new(path, entries[:2]) == 2
     with path.open("ab") as file:
         file.write(b'{"id": "17')  # a process died here
-    assert read_journal(path) == entries[:2]
+    assert read_journal(path).entries == entries[:2]
     assert (append_new(path, entries), append_new(path, entries)) == (1, 0)
-    assert read_journal(path) == entries
+    assert read_journal(path).entries == entries
     assert b"canary" not in path.read_bytes()
     path.write_bytes(path.read_bytes().replace(b'"attempts"', b'"attemptz"'))
     with pytest.raises(DamagedJournalError, match=r"erasures\.ndjson:2: "):

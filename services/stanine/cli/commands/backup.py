@@ -32,7 +32,8 @@ from stanine.store.backup.archive import (
 )
 from stanine.store.backup.recorded import record_backup
 from stanine.store.backup.snapshot import SnapshotError, server_version, take_snapshot
-from stanine.store.journal import append_new, read_stream
+from stanine.store.journal import newest_entry, read_stream
+from stanine.store.journal_file import append_new, prune
 from stanine.store.keys import Keys
 
 if TYPE_CHECKING:
@@ -104,9 +105,12 @@ def backup(
                 removed, spared = archive.prune(keep)
                 _record(client, environment, manifest)
                 _copy_journal(client, archive, environment)
+                pruned = _prune_journal(client, archive, environment)
     finally:
         client.close()
     note(*(f"removed {name}" for name in removed))
+    if pruned:
+        note(f"removed {pruned} entries of the erasure journal, which no kept backup needs")
     note(
         *(
             f"kept {name} although it is older: it has more attempts than the newest, so the server has lost data"
@@ -190,6 +194,7 @@ def _verify(archive: Archive, socket: Path | None, program: Path | None) -> Back
             if socket is not None:
                 scratch_server.await_loaded(scratch, lambda: True)
             counts = verify(scratch, manifest.namespace)
+            newest = newest_entry(scratch, Keys(manifest.namespace))
         except UnsoundBackupError as error:
             raise CliError(
                 f"no backup: the records in {archive.incoming / SNAPSHOT} are not sound: {error}"
@@ -197,13 +202,22 @@ def _verify(archive: Archive, socket: Path | None, program: Path | None) -> Back
         finally:
             if socket is not None:
                 scratch_server.end_server(scratch)
-    return msgspec.structs.replace(manifest, counts=counts)
+    return msgspec.structs.replace(manifest, counts=counts, newest_erasure=newest)
 
 
 def _copy_journal(client: "redis.Redis", archive: Archive, environment: Environment) -> int:
     """Copy the erasure journal next to the backups; return how many entries were new."""
     archive.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     return append_new(archive.journal, read_stream(client, Keys(environment.namespace)))
+
+
+def _prune_journal(client: "redis.Redis", archive: Archive, environment: Environment) -> int:
+    """Remove what no kept backup needs from the copy of the erasure journal; return how many entries."""
+    kept = [manifest for _, manifest in archive.backups()]
+    if any(each.namespace != environment.namespace for each in kept):
+        return 0  # the backups of another namespace need its entries, whose times say nothing of this one
+    on_server = list(read_stream(client, Keys(environment.namespace)))
+    return prune(archive.journal, [each.newest_erasure for each in kept], on_server)
 
 
 def _record(client: "redis.Redis", environment: Environment, manifest: BackupManifest) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -20,7 +20,7 @@ from stanine.cli.local import restoring, scratch_server
 from stanine.cli.options import Shown
 from stanine.store import load_library
 from stanine.store.backup.archive import Archive, BackupManifest, DamagedBackupError, read_manifest
-from stanine.store.journal import DamagedJournalError, JournalEntry, read_journal
+from stanine.store.journal_file import DamagedJournalError, Journal, read_journal
 from stanine.store.keys import Keys
 
 if TYPE_CHECKING:
@@ -86,9 +86,9 @@ def restore(
             "--erasures FILE: name the erasure journal next to the backups, or `none` if nobody was erased since"
         )
     with _reported():
-        entries = [] if str(erasures) == "none" else read_journal(erasures)
+        journal = Journal([]) if str(erasures) == "none" else read_journal(erasures)
         if backup is None or to is None:
-            show_erased(_on_running_server(entries), view)
+            show_erased(_on_running_server(journal), view)
             return
         chosen = _chosen(backup)
         if step is RestoreStep.FINISH:
@@ -102,7 +102,7 @@ def restore(
                 scratch_server.scratch_configuration(work.resolve(), socket)
             )
             return
-        done = _finish(work, manifest, entries, socket, server_program)
+        done = _finish(work, manifest, journal, socket, server_program)
         note(f"{to} has the data of {chosen.name}")
         show_erased(done, view)
 
@@ -148,20 +148,25 @@ def _chosen(backup: Path) -> Path:
     return found[0][0]
 
 
-def _on_running_server(entries: Sequence[JournalEntry]) -> "ErasedAgain":
+def _on_running_server(journal: Journal) -> "ErasedAgain":
     try:
         environment = read_environment(os.environ)
     except InvalidEnvironmentError as error:
         raise InvalidInputError(str(error)) from None
-    return asyncio.run(_erase(environment.redis_url, environment.namespace, entries))
+    return asyncio.run(_erase(environment.redis_url, environment.namespace, journal))
 
 
-async def _erase(url: str, namespace: str, entries: Sequence[JournalEntry]) -> "ErasedAgain":
-    from stanine.store.backup.erasing_again import erase_again  # noqa: PLC0415
+async def _erase(url: str, namespace: str, journal: Journal) -> "ErasedAgain":
+    from stanine.store.backup.erasing_again import (  # noqa: PLC0415
+        IncompleteJournalError,
+        erase_again,
+    )
 
     client = connect_async(url)
     try:
-        return await erase_again(client, load_library(), Keys(namespace), entries)
+        return await erase_again(client, load_library(), Keys(namespace), journal)
+    except IncompleteJournalError as error:
+        raise CliError(str(error)) from None
     finally:
         await client.aclose()
 
@@ -169,7 +174,7 @@ async def _erase(url: str, namespace: str, entries: Sequence[JournalEntry]) -> "
 def _finish(
     work: Path,
     manifest: BackupManifest,
-    entries: Sequence[JournalEntry],
+    journal: Journal,
     socket: Path | None,
     program: Path | None,
 ) -> "ErasedAgain":
@@ -184,7 +189,7 @@ def _finish(
         try:
             if socket is not None:
                 scratch_server.await_loaded(scratch, lambda: True)
-            done = asyncio.run(_erase(_url_of(scratch), manifest.namespace, entries))
+            done = asyncio.run(_erase(_url_of(scratch), manifest.namespace, journal))
             _refuse_unmatched(done)
             _verify(scratch, manifest)
             restoring.write_append_only_file(scratch)

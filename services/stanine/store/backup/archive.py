@@ -61,6 +61,8 @@ class BackupManifest(msgspec.Struct, frozen=True, rename="camel"):
     #: Number of the database that the namespace is in.
     database: int = 0
     format: int = FORMAT
+    #: Id of the newest entry of the erasure journal in the snapshot; None in backups of earlier versions.
+    newest_erasure: str | None = None
     #: None until the snapshot has been verified.
     counts: RecordCounts | None = None
 

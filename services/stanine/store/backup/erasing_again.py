@@ -5,6 +5,7 @@ Erasing is idempotent, so an interrupted run is repeated.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from stanine.store.erasure import Erasure
 from stanine.store.errors import CorruptRecordError
 from stanine.store.invitations import Invitations
 from stanine.store.journal import JournalEntry, participant_mac
+from stanine.store.journal_file import Journal
 from stanine.store.keys import BLOCK_SIZE, INVITATION_BYTES, Keys
 from stanine.store.reading import AttemptRecords
 from stanine.store.records import ARRIVAL_BYTES, random_at, read_attempt
@@ -29,6 +31,10 @@ from stanine.store.settings.reader import load_settings_async
 #: Blocks of attempts per round trip: 2,048 attempts.
 _BLOCKS_PER_STEP = 64
 _DAY_MS = 86_400_000
+
+
+class IncompleteJournalError(Exception):
+    """Entries that the server lacks were removed from the journal. Permanent: another copy of the journal is needed."""
 
 
 class ErasedAgain(msgspec.Struct):
@@ -43,12 +49,14 @@ class ErasedAgain(msgspec.Struct):
 
 
 async def erase_again(
-    client: "redis.asyncio.Redis", library: Library, keys: Keys, entries: Sequence[JournalEntry]
+    client: "redis.asyncio.Redis", library: Library, keys: Keys, journal: Journal
 ) -> ErasedAgain:
-    """Erase what the entries name; raise redis-py's errors.
+    """Erase what a journal names; raise IncompleteJournalError before anything is erased, or redis-py's errors.
 
     Memory: the journal and the pseudonyms of erased participants that are still there.
     """
+    await _refuse_incomplete(client, keys, journal)
+    entries = journal.entries
     writer = Writer(client, library)
     records = AttemptRecords(client, keys)
     sessions = Sessions(client, writer, keys, Outbox(f"{keys.partition}:q:results:ready", b""))
@@ -85,6 +93,21 @@ async def erase_again(
         done.sessions += erased.sessions
         done.invitations += erased.invitations
     return done
+
+
+async def _refuse_incomplete(client: Any, keys: Keys, journal: Journal) -> None:
+    """Raise IncompleteJournalError if the data are older than what was removed from the journal."""
+    if not journal.complete_from:
+        return
+    found = await client.xrevrange(keys.erasures, "+", "-", 1)
+    newest = int(found[0][0].split(b"-")[0]) if found else 0
+    if newest < journal.complete_from:
+        since = datetime.fromtimestamp(journal.complete_from / 1000, UTC)
+        raise IncompleteJournalError(
+            f"the journal is complete only from {since:%Y-%m-%d %H:%M} UTC on, because no kept backup needed older "
+            "entries, and these data are older: join it with the copies of the journal that were made in between, "
+            "without their lines with `pruned`"
+        )
 
 
 def _by_secret(entries: Sequence[JournalEntry]) -> Mapping[str, set[str]]:
