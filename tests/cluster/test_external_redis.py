@@ -36,6 +36,8 @@ SERVERS = [(REDIS_7_IMAGE, "redis-cli"), *([] if _LOCAL else [(VALKEY_IMAGE, "va
 USERS = {"api", "index-watcher", "result-watcher", "operator"}
 #: Commands that services try but do not need: the operator loads the libraries, and only its user may read parameters.
 TRIED = {"function|load", "config|get"}
+#: The interpreter of the image.
+PYTHON = "/opt/stanine/bin/python"
 #: The file of a pod's log in the pod.
 SAID = "/tmp/said"
 #: Number of submitted attempts.
@@ -129,7 +131,7 @@ class External:
         pods = self.release.get("pods", "-l", "app.kubernetes.io/component=api")["items"]
         return {
             self.release.kubectl(
-                "exec", pod["metadata"]["name"], "-c", "api", "--", "python", "-c", script
+                "exec", pod["metadata"]["name"], "-c", "api", "--", PYTHON, "-c", script
             ).strip()
             for pod in pods
         }
@@ -276,7 +278,7 @@ def test_a_wrong_authority_and_a_wrong_password_are_named_and_nothing_breaks(
             spec["containers"][0]["command"] = [
                 "sh",
                 "-c",
-                f'/opt/stanine/bin/python /app/entry.py "$0" "$@" 2>&1 | tee {SAID}',
+                f'{PYTHON} /app/entry.py "$0" "$@" 2>&1 | tee {SAID}',
             ]
             release.apply(
                 {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": pod}, "spec": spec}
@@ -341,7 +343,12 @@ def test_a_password_is_changed_as_the_readme_says_and_no_request_fails(external:
             f"example.com/look={password}",
             "--overwrite",
         )
-        time.sleep(5)
+        # a process whose file still has the old password cannot log in again: it answers 503 until the file is updated
+        until(
+            lambda: external.passwords_of_the_api() == {password},
+            150,
+            "the kubelet has written the new password into every pod of the API",
+        )
         external.write_users(old.replace(first, second))
         until(
             lambda: first not in external.place.ask("redis", "cat", "/etc/server/users.acl"),
