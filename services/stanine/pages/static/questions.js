@@ -26,9 +26,10 @@ export class Questions {
     for (const set of form.querySelectorAll("fieldset[data-item]")) this.sets.set(set.dataset.item, set);
   }
 
-  /** Return every question in order, as conditions need it. */
+  /** Return every item in order, as conditions need it; attributes (`p.…`) have none, and a page of their own. */
   all() {
-    return [...this.sets].map(([id, set]) => ({
+    const items = [...this.sets].filter(([id]) => !id.startsWith("p."));
+    return items.map(([id, set]) => ({
       id,
       type: set.dataset.type,
       answer: this.answer(id),
@@ -40,7 +41,10 @@ export class Questions {
   }
 
   inputs(item, kind) {
-    const wanted = { hidden: "ol input[type=hidden]", option: "[name^='a.'][type=radio], [name^='a.'][type=checkbox]" };
+    const wanted = {
+      hidden: "ol input[type=hidden]",
+      option: "[name^='a.'][type=radio], [name^='a.'][type=checkbox], [name^='p.'][type=radio]",
+    };
     return [...this.sets.get(item).querySelectorAll(wanted[kind])];
   }
 

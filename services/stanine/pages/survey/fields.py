@@ -20,6 +20,8 @@ Fields = Mapping[str, Sequence[str]]
 MAX_BYTES = 1 << 20
 #: Maximum fields of a posted page.
 MAX_FIELDS = 10_000
+#: Begin of the names of fields about attributes; an item's id has no point.
+ATTRIBUTE_PREFIX = "p."
 _NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)", re.ASCII)
 #: Decimal separators (comma, the Arabic one), and what people type or paste for minus (minus sign, dash).
 _SIGNS = str.maketrans(
@@ -55,7 +57,9 @@ def read_answers(prepared: Prepared, page: SurveyPage, fields: Fields) -> dict[s
 def read_attributes(prepared: Prepared, page: SurveyPage, fields: Fields) -> dict[str, Any]:
     """Return the attributes that a page asked for; None: left blank."""
     return {
-        name: _attribute(prepared.attributes[name], fields.get(f"p.{name}", [""])[0].strip())
+        name: _attribute(
+            prepared.attributes[name], fields.get(ATTRIBUTE_PREFIX + name, [""])[0].strip()
+        )
         for name in page.attributes
     }
 

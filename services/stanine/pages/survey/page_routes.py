@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from stanine.client.errors import InvalidAttemptError, StanineClientError
-from stanine.client.records import ItemInfo
+from stanine.client.records import AttributeInfo, ItemInfo
 from stanine.pages.answers import page as page_answer
 from stanine.pages.answers import redirect
 from stanine.pages.rendering import data_block, language_attributes, paragraphs
@@ -161,8 +161,10 @@ class PageRoutes:
             attribute_values={**visit.session.attributes, **refused},
             attribute_errors=attribute_errors,
             literal=literal,
+            plain_number=visit.wording.number,
             items=self._visits.fragments(visit, page).fill(state),
-            needs_default=any(_has_buttons(form.items[each]) for each in page.items),
+            needs_default=any(_has_buttons(form.items[each]) for each in page.items)
+            or any(_can_be_cleared(visit.prepared.attributes[name]) for name in page.attributes),
             has_earlier=visit.page_before(page.number) is not None,
             withdrawal=links.withdrawal(visit.id),
             modules=modules_of(
@@ -180,7 +182,11 @@ class PageRoutes:
         attribute_errors: dict[str, str],
     ) -> list[dict[str, Any]]:
         found = [
-            {"id": name, "title": visit.prepared.attributes[name].title or name, "text": text}
+            {
+                "id": f"p.{name}",
+                "title": visit.prepared.attributes[name].title or name,
+                "text": text,
+            }
             for name, text in attribute_errors.items()
         ]
         items = [visit.prepared.form.items[place] for place in page.items]
@@ -194,6 +200,11 @@ class PageRoutes:
 def _has_buttons(item: ItemInfo) -> bool:
     """Return whether a question has buttons, of which Enter must not press the first."""
     return item.type == "Ranking" or (item.type == "Choice" and not item.required)
+
+
+def _can_be_cleared(attribute: AttributeInfo) -> bool:
+    """Return whether a question about the person has the button that clears its answer."""
+    return attribute.values is not None and not attribute.required
 
 
 def _short(text: str) -> str:

@@ -1,5 +1,6 @@
 """Answers saved by a page's script while a participant fills it in."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -14,7 +15,12 @@ from stanine.client.errors import (
     StanineClientError,
     TemporaryError,
 )
-from stanine.pages.survey.checking import items_of_closed_sections, wrong_answers
+from stanine.pages.survey.checking import (
+    items_of_closed_sections,
+    wrong_answers,
+    wrong_attributes,
+)
+from stanine.pages.survey.fields import ATTRIBUTE_PREFIX
 from stanine.pages.survey.sessions import read_body
 from stanine.pages.survey.visits import Visits
 
@@ -22,11 +28,27 @@ _Value = int | float | str
 
 
 class _Save(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The body: answers by item, null for removed ones. `seq` as in the API."""
+    """The body: answers by item, and by `p.` and the attribute; null for removed ones. `seq` as in the API."""
 
     seq: int
     page: int
     answers: dict[str, _Value | list[_Value] | None]
+
+    def of_items(self) -> dict[str, Any]:
+        """Return the answers to questions of the instrument."""
+        return {
+            name: value
+            for name, value in self.answers.items()
+            if not name.startswith(ATTRIBUTE_PREFIX)
+        }
+
+    def of_attributes(self) -> dict[str, Any]:
+        """Return the answers to questions about the person, by attribute."""
+        return {
+            name.removeprefix(ATTRIBUTE_PREFIX): value
+            for name, value in self.answers.items()
+            if name.startswith(ATTRIBUTE_PREFIX)
+        }
 
 
 _decode = msgspec.json.Decoder(_Save).decode
@@ -50,13 +72,15 @@ class SavingRoutes:
             return _json(400, {})
         try:
             saved = await self._visits.source.save(
-                session, token, save.seq, save.answers, {}, save.page
+                session, token, save.seq, save.of_items(), save.of_attributes(), save.page
             )
         except SessionConflictError as error:
             known = error.saved
             if known is None:
                 return _json(503, {})
-            return _json(409, {"seq": known.seq, "answers": known.answers})
+            return _json(
+                409, {"seq": known.seq, "answers": known.answers | _named(known.attributes)}
+            )
         except InvalidAttemptError as error:
             late = items_of_closed_sections(error)
             return await self._refusal(request, session, token, save, late)
@@ -76,13 +100,23 @@ class SavingRoutes:
             visit = await self._visits.find(request, session, token)
         except StanineClientError:
             return _json(503, {})
-        known = visit.session
-        errors = wrong_answers(
-            visit.prepared, save.answers, known.answers, known.attributes, visit.wording
-        ) | dict.fromkeys(late, visit.wording.gettext("The time for this section is over."))
+        known, stated = visit.session, save.of_attributes()
+        declared = {name: stated[name] for name in stated if name in visit.prepared.attributes}
+        wrong = wrong_attributes(visit.prepared, declared, visit.wording)
+        right = {name: value for name, value in declared.items() if name not in wrong}
+        attributes = visit.after_save(known.seq, {}, right).session.attributes
+        errors = _named(wrong) | wrong_answers(
+            visit.prepared, save.of_items(), known.answers, attributes, visit.wording
+        )
+        errors |= dict.fromkeys(late, visit.wording.gettext("The time for this section is over."))
         if not errors:  # the API names no answer of this body: none of it can be saved
             errors = dict.fromkeys(save.answers, visit.wording.gettext("Not saved."))
         return _json(422, {"errors": errors})
+
+
+def _named(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what belongs to attributes under the names that the page's fields have."""
+    return {f"{ATTRIBUTE_PREFIX}{name}": value for name, value in attributes.items()}
 
 
 def _json(status: int, body: dict[str, Any]) -> Response:
