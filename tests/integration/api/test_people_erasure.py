@@ -48,6 +48,9 @@ def _value(client: Any, key: bytes) -> bytes:
             return b" ".join(client.zrange(key, 0, -1))
         case b"string":
             return bytes(client.get(key))
+        case b"stream":
+            entries = client.xrange(key)
+            return b" ".join(part for _, each in entries for pair in each.items() for part in pair)
     return b""
 
 

@@ -86,7 +86,8 @@ def content(store: Store) -> bytes:
             case b"set":
                 found += client.smembers(key)
             case b"stream":
-                found += [repr(each).encode() for each in client.xrange(key)]
+                for entry_id, fields in client.xrange(key):
+                    found += [entry_id, *(part for pair in fields.items() for part in pair)]
             case _:
                 found += client.zrange(key, 0, -1)
     return b"\n".join(found)
