@@ -5,6 +5,7 @@ docker run IMAGE api --host 0.0.0.0 --port 8000
 """
 
 import importlib
+import os
 import signal
 import sys
 from types import FrameType
@@ -33,14 +34,16 @@ def run(arguments: list[str]) -> int:
             file=sys.stderr,
         )
         return 2
-    # Process 1 ignores signals that it does not handle, so that a stop during the imports would wait for the whole grace period.
+    # Process 1 ignores signals that it does not handle: a stop during the imports, or of a process without its own
+    # handler, would wait for the whole grace period.
     signal.signal(signal.SIGTERM, _end)
     sys.argv = [f"stanine {name}" if name != "cli" else "stanine", *arguments[1:]]
     return importlib.import_module(PROCESSES[name]).main() or 0
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(TERMINATED)
+    """End as every other process does by default. An exception could be lost: Python drops it inside a destructor."""
+    os._exit(TERMINATED)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,8 @@ def test_codes_and_tokens_are_not_logged_even_when_the_api_is_away(tmp_path: Pat
                 page = http.get(f"/s/{SESSION}/1")
         finally:
             process.terminate()
-            process.wait(20)
+            status = process.wait(60)
+    assert status == 0
     assert (shown.status_code, page.status_code) == (503, 503)
     text = log.read_text()
     assert "pages.ready" in text

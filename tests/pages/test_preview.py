@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import httpx
+import pytest
 from tests.integration.cli.conftest import running_up
 
 GAD_7 = Path(__file__).parents[2] / "examples/instruments/gad-7.yaml"
@@ -27,8 +28,11 @@ def test_a_document_is_previewed_without_a_server() -> None:
                 questions = http.post(address)
                 assert questions.text.count("<fieldset") == 7
         finally:
-            os.killpg(run.pid, signal.SIGINT)  # as Ctrl-C in a terminal
-            assert run.wait(20) == 0
+            os.kill(run.pid, signal.SIGTERM)
+            assert run.wait(60) == 0
+        # nothing is left that serves it
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(address, trust_env=False)
 
 
 def test_a_faulty_document_is_refused_with_its_place(tmp_path: Path) -> None:

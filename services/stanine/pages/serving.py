@@ -1,7 +1,10 @@
 """Runs the pages with uvicorn until SIGTERM. Called by `main` and by the preview."""
 
+import asyncio
+import contextlib
+import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -11,10 +14,11 @@ KEEP_ALIVE_SECONDS = 65
 #: Seconds for open requests after SIGTERM: longer than the client tries the API again.
 GRACE_SECONDS = 12
 _BACKLOG = 1024
+_STOPPING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class _Server(uvicorn.Server):
-    """A server that says when it listens."""
+    """A server that reports when it listens, and that returns after a signal."""
 
     def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
         super().__init__(config)
@@ -24,6 +28,16 @@ class _Server(uvicorn.Server):
         """Start listening."""
         await super().startup(sockets)
         self._begun()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Note signals in the event loop.
+
+        uvicorn would send itself the signal again at the end, which ends the process before `serve` returns.
+        """
+        for number in _STOPPING_SIGNALS:
+            asyncio.get_running_loop().add_signal_handler(number, self.handle_exit, number, None)
+        yield
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -37,7 +51,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def serve(app: ASGIApp, listener: socket.socket, started: Callable[[], None]) -> None:
-    """Serve until SIGTERM or Ctrl-C."""
+    """Serve until SIGTERM or Ctrl-C, then return. A second Ctrl-C does not wait for open requests."""
     config = uvicorn.Config(
         app,
         interface="asgi3",

@@ -1,6 +1,6 @@
 """`stanine preview`: show a document as a participant would see it. Registered by `application`."""
 
-import subprocess
+import os
 import sys
 from typing import Annotated
 
@@ -25,9 +25,7 @@ def preview(
     refuse_windows("preview")
     read_document(file)
     note("open this address; Ctrl-C ends the preview")
+    sys.stderr.flush()
+    # this process becomes the server: a parent would have to pass on signals and could leave the server behind
     command = [sys.executable, "-m", "stanine.pages.preview", file, "--port", str(port)]
-    try:
-        status = subprocess.run(command, check=False).returncode  # noqa: S603 - the command is ours
-    except KeyboardInterrupt:  # the child got it too and has ended
-        status = 0
-    raise typer.Exit(max(0, status))
+    os.execv(command[0], command)  # noqa: S606 - the command is ours

@@ -9,6 +9,7 @@ import typer
 
 from stanine.cli.connection import connect
 from stanine.cli.exits import CliError, StoppedError
+from stanine.cli.interrupts import noted_interrupt
 from stanine.cli.io.terminal import View, note, progress, show
 from stanine.cli.options import DEFAULT_SERVER, Key, Server, Shown
 from stanine.client import Stanine
@@ -59,17 +60,16 @@ def rescore(
 def _follow(client: Stanine, name: str, found: RescoringInfo) -> RescoringInfo:
     """Wait until a re-scoring has finished."""
     started, shown = found.rescoring, 0
-    try:
-        with progress(f"re-scoring {name}", found.total) as bar:
-            while found.state == "Running" and found.rescoring == started:
-                bar.advance(found.done - shown)
-                shown = found.done
-                time.sleep(POLL_SECONDS)
-                found = client.instruments.rescoring(name)
-    except KeyboardInterrupt:
-        raise StoppedError(
-            f"interrupted; the re-scoring continues: stanine rescore {name} --status"
-        ) from None
+    with noted_interrupt() as is_interrupted, progress(f"re-scoring {name}", found.total) as bar:
+        while found.state == "Running" and found.rescoring == started:
+            if is_interrupted():
+                raise StoppedError(
+                    f"interrupted; the re-scoring continues: stanine rescore {name} --status"
+                )
+            bar.advance(found.done - shown)
+            shown = found.done
+            time.sleep(POLL_SECONDS)
+            found = client.instruments.rescoring(name)
     return found
 
 
