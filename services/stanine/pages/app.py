@@ -29,6 +29,7 @@ from stanine.pages.secure_transport import Transport, is_of_this_site, transport
 from stanine.pages.settings import PagesSettings
 from stanine.pages.survey import refusals
 from stanine.pages.survey.closing_routes import ClosingRoutes
+from stanine.pages.survey.language_routes import LanguageRoutes
 from stanine.pages.survey.page_routes import PageRoutes
 from stanine.pages.survey.saving_routes import SavingRoutes
 from stanine.pages.survey.sessions import posted_fields
@@ -86,6 +87,7 @@ def make_pages(
     gate = _Gate(settings, visits)
     welcome, pages = WelcomeRoutes(visits), PageRoutes(visits)
     closing, saving = ClosingRoutes(visits), SavingRoutes(visits)
+    language = LanguageRoutes(visits)
     code, session = "/s/{code:code}", "/s/{session:session}"
 
     async def withdraw(request: Request, visit: Visit) -> Response:
@@ -100,6 +102,7 @@ def make_pages(
         Route(session, gate.visited(pages.resume), methods=["GET"]),
         Route(f"{session}/answers", gate.saving(saving), methods=["PATCH"]),
         Route(f"{session}/answers.csv", gate.visited(closing.answers_file), methods=["GET"]),
+        Route(f"{session}/language", gate.visited(language.change), methods=["POST"]),
         Route(f"{session}/review", gate.visited(closing.review), methods=["GET"]),
         Route(f"{session}/review", gate.visited(closing.submit, closed=True), methods=["POST"]),
         Route(f"{session}/done", gate.visited(closing.done, closed=True), methods=["GET"]),

@@ -4,7 +4,7 @@ Called by the routes and templates.
 """
 
 from dataclasses import dataclass
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 
 @dataclass(frozen=True)
@@ -13,10 +13,9 @@ class Links:
 
     base: str = ""
 
-    def welcome(self, code: str, language: str | None = None) -> str:
+    def welcome(self, code: str) -> str:
         """Return the address of an invitation's welcome page."""
-        query = "" if language is None else f"?{urlencode({'language': language})}"
-        return f"{self.base}/s/{quote(code, safe='')}{query}"
+        return f"{self.base}/s/{quote(code, safe='')}"
 
     def page(self, session: str, number: int, item: str | None = None) -> str:
         """Return the address of a page of a session, from 1; `item`: the question to go to."""
@@ -38,6 +37,10 @@ class Links:
     def review(self, session: str) -> str:
         """Return the address of the list of unanswered questions, with the button that submits."""
         return f"{self.base}/s/{session}/review"
+
+    def language(self, session: str) -> str:
+        """Return the address that changes the language of a session."""
+        return f"{self.base}/s/{session}/language"
 
     def done(self, session: str) -> str:
         """Return the address of the thank-you page."""

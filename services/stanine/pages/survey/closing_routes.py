@@ -14,6 +14,7 @@ from stanine.pages.rendering import data_block, language_attributes
 from stanine.pages.secure_transport import Transport
 from stanine.pages.survey import checking, refusals
 from stanine.pages.survey.answers_file import answers_csv
+from stanine.pages.survey.language_choices import LanguageChoice, language_choices
 from stanine.pages.survey.script_data import modules_of, script_data
 from stanine.pages.survey.visits import Visit, Visits, monotonic_seconds
 
@@ -83,6 +84,8 @@ class ClosingRoutes:
             "survey/done.html",
             visit.language,
             heading=heading,
+            choices=_shown_in(visit),
+            address=links.done(visit.id),
             paragraphs=paragraphs,
             link=link,
             link_text=text,
@@ -98,6 +101,8 @@ class ClosingRoutes:
             "survey/withdrawal.html",
             visit.language,
             heading=visit.wording.gettext("Stop and delete my answers"),
+            choices=visit.languages,
+            change=links.language(visit.id),
             back=links.page(visit.id, max(1, visit.session.page)),
         )
         return page_answer(request, html)
@@ -115,6 +120,8 @@ class ClosingRoutes:
             "survey/done.html",
             visit.language,
             heading=_("Your answers are deleted"),
+            choices=[],
+            address="",
             paragraphs=[_("You can close this page.")],
             link="",
             link_text="",
@@ -147,6 +154,8 @@ class ClosingRoutes:
             "survey/review.html",
             visit.language,
             heading=visit.wording.gettext("Submit your answers"),
+            choices=visit.languages,
+            change=links.language(visit.id),
             content=language_attributes(prepared.form.language, visit.language),
             missing=missing,
             unanswered=open_items,
@@ -164,6 +173,11 @@ class ClosingRoutes:
             422 if missing and status == 422 else status,
             form_target=_origin(visit.session.return_url),
         )
+
+
+def _shown_in(visit: Visit) -> list[LanguageChoice]:
+    """Return the choices of a page whose texts are the interface's only, after the end of the session."""
+    return language_choices(visit.prepared.form.languages, visit.language)
 
 
 def _origin(address: str | None) -> str:

@@ -114,6 +114,7 @@ class LocalSessions:
         page: int,
         *,
         section: str | None = None,
+        language: str | None = None,
     ) -> SessionSaved:
         """Merge answers and attributes."""
         known = await self._open_one(session, token)
@@ -132,6 +133,9 @@ class LocalSessions:
             answers=_merged(known.answers, answers),
             attributes=stated,
             section_deadlines=self._deadlines(known, answers, section),
+            language=known.language
+            if language is None
+            else self._language(language) or self._entry.language,
         )
         return SessionSaved(session, seq)
 

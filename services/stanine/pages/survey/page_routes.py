@@ -12,8 +12,9 @@ from stanine.pages.answers import redirect
 from stanine.pages.rendering import data_block, language_attributes, paragraphs
 from stanine.pages.survey import checking, refusals
 from stanine.pages.survey.checking import items_of_closed_sections
-from stanine.pages.survey.fields import read_fields
+from stanine.pages.survey.fields import Fields, read_fields
 from stanine.pages.survey.fragments import PageState, literal
+from stanine.pages.survey.language_choices import chosen_language
 from stanine.pages.survey.moves import clear_answer, move_option
 from stanine.pages.survey.paging import SurveyPage
 from stanine.pages.survey.script_data import modules_of, script_data
@@ -60,20 +61,23 @@ class PageRoutes:
             return refusals.unreadable(request, renderer, visit.language)
         if self._sections.hides(visit, page):
             return await self._sections.post(request, visit, page, fields)
+        language = chosen_language(visit.prepared.form, fields)
         move, cleared = fields.get("move", [""])[0], fields.get("clear", [""])[0]
         if move:
             fields = move_option(fields, move)
         elif cleared:
             fields = clear_answer(fields, cleared)
         try:
-            saved = await save_page(self._visits.source, visit, page, fields)
+            saved = await self._saved(request, visit, page, fields, language)
         except StanineClientError as error:
             if isinstance(error, InvalidAttemptError) and items_of_closed_sections(error):
                 return redirect(self._visits.links.page(visit.id, page.number))
             return refusals.refused(request, renderer, visit.language, error, fields)
         if fields.get("go", [""])[0] == "back":
             return redirect(self._before(saved.visit, page))
-        if move or cleared:
+        if language is not None and not saved.errors and not saved.attribute_errors:
+            return redirect(self._visits.links.page(visit.id, page.number))
+        if move or cleared or language is not None:
             return page_answer(request, self._render(saved.visit, page, saved))
         opened = self._opened(saved.visit, page, fields.get("i", []))
         errors = self._errors(saved, page, opened)
@@ -82,6 +86,21 @@ class PageRoutes:
                 request, self._render(saved.visit, page, saved, errors, opened=len(opened)), 422
             )
         return redirect(self._after(saved.visit, page))
+
+    async def _saved(
+        self,
+        request: Request,
+        visit: Visit,
+        page: SurveyPage,
+        fields: Fields,
+        language: str | None,
+    ) -> SavedPage:
+        """Save a page; after a change of the language, with the reasons of what could not be saved in the new one."""
+        saved = await save_page(self._visits.source, visit, page, fields, language)
+        if language is None:
+            return saved
+        visit = await self._visits.find(request, visit.id, visit.token)
+        return await save_page(self._visits.source, visit, page, fields)
 
     def _page(self, request: Request, visit: Visit) -> SurveyPage | None:
         number = int(request.path_params["page"])
@@ -163,7 +182,9 @@ class PageRoutes:
             literal=literal,
             plain_number=visit.wording.number,
             items=self._visits.fragments(visit, page).fill(state),
-            needs_default=any(_has_buttons(form.items[each]) for each in page.items)
+            choices=visit.languages,
+            needs_default=bool(visit.languages)
+            or any(_has_buttons(form.items[each]) for each in page.items)
             or any(_can_be_cleared(visit.prepared.attributes[name]) for name in page.attributes),
             has_earlier=visit.page_before(page.number) is not None,
             withdrawal=links.withdrawal(visit.id),

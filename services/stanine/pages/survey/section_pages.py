@@ -11,6 +11,7 @@ from stanine.pages.answers import page as page_answer
 from stanine.pages.answers import redirect
 from stanine.pages.rendering import language_attributes, paragraphs
 from stanine.pages.survey import refusals
+from stanine.pages.survey.language_choices import chosen_language
 from stanine.pages.survey.paging import SurveyPage
 from stanine.pages.survey.sessions import save_above
 from stanine.pages.survey.visits import Visit, Visits, monotonic_seconds
@@ -47,6 +48,7 @@ class SectionPages:
             limit=visit.wording.limit(section.time_limit_seconds or 0),
             has_earlier=visit.page_before(page.number) is not None,
             following=links.page_or_review(visit.id, visit.page_after(page.number)),
+            choices=visit.languages,
             withdrawal=links.withdrawal(visit.id),
         )
         return page_answer(request, html)
@@ -54,16 +56,24 @@ class SectionPages:
     async def post(
         self, request: Request, visit: Visit, page: SurveyPage, fields: dict[str, list[str]]
     ) -> Response:
-        """Begin the section, or go back; any other form leads to the page again."""
+        """Begin the section, change the language, or go back; any other form leads to the page again."""
         links, renderer = self._visits.links, self._visits.renderer
         section, pressed = visit.section_of(page), fields.get("go", [""])[0]
         assert section is not None
         if pressed == "back":
             return redirect(links.page(visit.id, visit.page_before(page.number) or page.number))
-        if pressed == "begin":
+        opened = section.id if pressed == "begin" else None
+        language = chosen_language(visit.prepared.form, fields)
+        if opened is not None or language is not None:
             try:
                 await save_above(
-                    self._visits.source, visit, page.number, {}, {}, section=section.id
+                    self._visits.source,
+                    visit,
+                    page.number,
+                    {},
+                    {},
+                    section=opened,
+                    language=language,
                 )
             except StanineClientError as error:
                 return refusals.refused(request, renderer, visit.language, error, fields)

@@ -61,9 +61,16 @@ async def posted_fields(request: Request) -> dict[str, list[str]] | None:
 
 
 async def save_page(
-    source: SessionSource, visit: Visit, page: SurveyPage, fields: Fields
+    source: SessionSource,
+    visit: Visit,
+    page: SurveyPage,
+    fields: Fields,
+    language: str | None = None,
 ) -> SavedPage:
-    """Save the answers of a posted page; what cannot be saved is returned. Raises the client's errors."""
+    """Save the answers of a posted page; what cannot be saved is returned. Raises the client's errors.
+
+    `language`: the session's from now on.
+    """
     prepared, session = visit.prepared, visit.session
     stated = read_attributes(prepared, page, fields)
     attribute_errors = checking.wrong_attributes(prepared, stated, visit.wording)
@@ -88,8 +95,10 @@ async def save_page(
         if session.attributes.get(name) != value
     }
     seq = session.seq
-    if changed or changed_attributes or session.page != page.number:
-        seq = await save_above(source, visit, page.number, changed, changed_attributes)
+    if changed or changed_attributes or session.page != page.number or language is not None:
+        seq = await save_above(
+            source, visit, page.number, changed, changed_attributes, language=language
+        )
     refused = {item: given[item] for item in errors} | {
         name: stated[name] for name in attribute_errors
     }
@@ -106,16 +115,24 @@ async def save_above(
     attributes: dict[str, Any],
     *,
     section: str | None = None,
+    language: str | None = None,
 ) -> int:
     """Save, above what another tab or device saved since this page was read; return the number of the save.
 
-    `page`: its number; `section`: opened by the participant. Raises the client's errors.
+    `page`: its number; `section`: opened by the participant; `language`: changed to. Raises the client's errors.
     """
     seq = visit.session.seq
     for attempt in range(_TRIES):
         try:
             saved = await source.save(
-                visit.id, visit.token, seq + 1, answers, attributes, page, section=section
+                visit.id,
+                visit.token,
+                seq + 1,
+                answers,
+                attributes,
+                page,
+                section=section,
+                language=language,
             )
         except SessionConflictError as error:
             if error.saved is None or attempt == _TRIES - 1:

@@ -46,8 +46,12 @@ class SessionSource(Protocol):
         page: int,
         *,
         section: str | None = None,
+        language: str | None = None,
     ) -> SessionSaved:
-        """Merge answers and attributes into a session; None removes one. `section`: opened, so that its time runs."""
+        """Merge answers and attributes into a session; None removes one.
+
+        `section`: opened, so that its time runs. `language`: the session's from now on.
+        """
         ...
 
     async def submit(self, session: str, token: str) -> SessionSubmitted:
@@ -95,6 +99,7 @@ class ApiSessions:
         page: int,
         *,
         section: str | None = None,
+        language: str | None = None,
     ) -> SessionSaved:
         """Merge answers and attributes into a session."""
         return await self._client.sessions.save(
@@ -105,6 +110,7 @@ class ApiSessions:
             attributes=attributes,
             page=page,
             section=section,
+            language=language,
         )
 
     async def submit(self, session: str, token: str) -> SessionSubmitted:

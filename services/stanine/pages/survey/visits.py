@@ -14,6 +14,7 @@ from stanine.pages.links import Links
 from stanine.pages.rendering import Renderer
 from stanine.pages.survey.form_cache import FormCache
 from stanine.pages.survey.fragments import ItemFragments
+from stanine.pages.survey.language_choices import LanguageChoice, language_choices, read_tag
 from stanine.pages.survey.paging import SurveyPage
 from stanine.pages.survey.prepared import Prepared
 from stanine.pages.survey.sources import SessionSource
@@ -69,6 +70,11 @@ class Visit:
         """The items that are shown and can be answered."""
         return self.shown - self.closed_items
 
+    @property
+    def languages(self) -> list[LanguageChoice]:
+        """The languages that the participant can change to."""
+        return language_choices(self.prepared.form.languages, self.prepared.form.language)
+
     def page_after(self, number: int) -> int | None:
         """Return the number of the next page with something to answer; None: no more."""
         return self.prepared.first_open(self.pages, number, self.open_items)
@@ -109,8 +115,10 @@ class Visits:
         """Return the visit of a request. Raises the client's errors."""
         found, found_at = await self.source.get(session, token), monotonic_seconds()
         prepared = await self._forms.find(found, lambda: self.source.form(session, token))
-        wanted = [found.language] if found.language else []
-        language = interface_language([*wanted, *accepted_languages(request)])
+        wanted = [read_tag(request.query_params.get("language")), found.language]
+        language = interface_language(
+            [*(tag for tag in wanted if tag), *accepted_languages(request)]
+        )
         fixed = {name: found.attributes[name] for name in found.fixed_attributes}
         return Visit(
             found,

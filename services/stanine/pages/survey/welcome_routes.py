@@ -1,7 +1,5 @@
 """Welcome and start. Reading the welcome page changes nothing: scanners of mails read links before people do."""
 
-from typing import Any
-
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -9,17 +7,16 @@ from stanine.client.errors import InvitationEndedError, ProblemInfo, StanineClie
 from stanine.client.records import InvitationPreview
 from stanine.pages.answers import page, redirect
 from stanine.pages.cookies import keep_token
-from stanine.pages.languages import direction, interface_language, language_name
+from stanine.pages.languages import interface_language
 from stanine.pages.rendering import language_attributes, paragraphs
 from stanine.pages.secure_transport import Transport
 from stanine.pages.survey import refusals
 from stanine.pages.survey.fields import read_fields
+from stanine.pages.survey.language_choices import language_choices, read_tag
 from stanine.pages.survey.sessions import read_body
 from stanine.pages.survey.visits import Visits, accepted_languages
 from stanine.pages.survey.wording import Wording
 
-#: Longest language tag that is passed on.
-_MAX_TAG = 35
 #: Characters of Accept-Language that are passed on.
 _MAX_HEADER = 200
 
@@ -32,7 +29,7 @@ class WelcomeRoutes:
 
     async def show(self, request: Request, _transport: Transport) -> Response:
         """Show who asks for what."""
-        code, wanted = request.path_params["code"], _tag(request.query_params.get("language"))
+        code, wanted = request.path_params["code"], read_tag(request.query_params.get("language"))
         accepts = accepted_languages(request)
         interface = interface_language([wanted] if wanted else accepts)
         try:
@@ -50,7 +47,7 @@ class WelcomeRoutes:
             fields = read_fields(await read_body(request))
         except ValueError:
             return refusals.unreadable(request, self._visits.renderer, interface)
-        language = _tag(fields.get("language", [""])[0])
+        language = read_tag(fields.get("language", [""])[0])
         try:
             found = await self._preview(request, code, language)
             session = await self._visits.source.open(found.instrument, code, language)
@@ -82,24 +79,13 @@ class WelcomeRoutes:
             interface,
             heading=found.title,
             content=language_attributes(found.language, interface),
-            choices=self._choices(code, found),
+            choices=language_choices(found.languages, found.language),
+            address=self._visits.links.welcome(code),
             chosen=found.language,
             facts=_facts(found, Wording(interface)),
             instructions=paragraphs(found.instructions),
             consent=renderer.consent(found.instrument, interface),
         )
-
-    def _choices(self, code: str, found: InvitationPreview) -> list[dict[str, Any]]:
-        return [
-            {
-                "tag": tag,
-                "name": language_name(tag),
-                "direction": direction(tag),
-                "link": self._visits.links.welcome(code, tag),
-                "current": tag == found.language,
-            }
-            for tag in found.languages or ()
-        ]
 
 
 def _facts(found: InvitationPreview, wording: Wording) -> list[str]:
@@ -120,9 +106,3 @@ def _facts(found: InvitationPreview, wording: Wording) -> list[str]:
             )
         )
     return facts
-
-
-def _tag(text: str | None) -> str | None:
-    """Return a language tag of a request, if it can be one."""
-    is_tag = text and len(text) <= _MAX_TAG and text.replace("-", "").isalnum() and text.isascii()
-    return text if is_tag else None
