@@ -1,4 +1,4 @@
-// Moves the options of a ranking: by its buttons, or by dragging. Used by survey.js.
+// Moves the options of a ranking: by its buttons, or by dragging with mouse, pen or finger. Used by survey.js.
 
 function changed(list) {
   const set = list.closest("fieldset");
@@ -12,6 +12,11 @@ function changed(list) {
   set.dispatchEvent(new Event("ranked", { bubbles: true }));
 }
 
+/** Say the new place of an option. */
+function sayPlace(row, say) {
+  say(`${[...row.parentElement.children].indexOf(row) + 1}. ${row.querySelector("span").textContent}`);
+}
+
 function move(button, say) {
   const row = button.closest("li");
   const list = row.parentElement;
@@ -22,31 +27,54 @@ function move(button, say) {
   }
   changed(list);
   button.focus();
-  say(`${[...list.children].indexOf(row) + 1}. ${row.querySelector("span").textContent}`);
+  sayPlace(row, say);
 }
 
-function drag(list) {
-  let dragged = null;
-  for (const row of list.children) row.draggable = true;
-  list.addEventListener("dragstart", (event) => {
-    dragged = event.target.closest("li");
-    event.dataTransfer.effectAllowed = "move";
-  });
-  list.addEventListener("dragover", (event) => {
-    const row = event.target.closest("li");
-    if (!dragged || !row) return;
-    event.preventDefault();
+/** Put the dragged row where the pointer is among the others. */
+function follow(list, dragged, y) {
+  const next = [...list.children].find((row) => {
     const { top, height } = row.getBoundingClientRect();
-    if (row !== dragged) row[event.clientY < top + height / 2 ? "before" : "after"](dragged);
+    return row !== dragged && y < top + height / 2;
   });
-  list.addEventListener("dragend", () => {
-    if (dragged) changed(list);
+  if (next === undefined) list.append(dragged);
+  else if (dragged.nextElementSibling !== next) next.before(dragged);
+}
+
+/** Let rows be dragged. A finger drags the handle of a row only, and scrolls the page everywhere else. */
+function drag(list, say) {
+  for (const row of list.children) {
+    const handle = document.createElement("div");
+    handle.className = "handle";
+    row.prepend(handle);
+  }
+  let [dragged, before] = [null, []];
+  const end = (isKept) => {
+    if (!dragged) return;
+    const row = dragged;
     dragged = null;
+    row.classList.remove("dragged");
+    if (!isKept) list.append(...before);
+    if (before.every((one, place) => one === list.children[place])) return;
+    changed(list);
+    sayPlace(row, say);
+  };
+  list.addEventListener("pointerdown", (event) => {
+    const row = event.target.closest("li");
+    if (!row || dragged || !event.isPrimary || event.button !== 0 || event.target.closest("button")) return;
+    if (event.pointerType === "touch" && !event.target.closest(".handle")) return;
+    event.preventDefault(); // no text is selected
+    list.setPointerCapture(event.pointerId);
+    [dragged, before] = [row, [...list.children]];
+    row.classList.add("dragged");
   });
+  list.addEventListener("pointermove", (event) => dragged && follow(list, dragged, event.clientY));
+  list.addEventListener("pointerup", () => end(true));
+  list.addEventListener("pointercancel", () => end(false));
+  addEventListener("keydown", (event) => event.key === "Escape" && end(false));
 }
 
 export function watchRankings(form, say) {
-  for (const list of form.querySelectorAll("ol.ranking")) drag(list);
+  for (const list of form.querySelectorAll("ol.ranking")) drag(list, say);
   form.addEventListener("click", (event) => {
     const button = event.target.closest("button[name=move]");
     if (!button) return;
