@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.pages.instruments import TYPES, hostile, plain
-from tests.pages.people import answer, proceed, saved, start
+from tests.pages.people import Arrive, answer, proceed, saved, start
 from tests.pages.serving import Survey
 
 
@@ -204,22 +204,52 @@ def test_answers_outlast_a_reload_and_the_back_button(
     assert page.locator("#q-q3").get_by_label("Answer 1").is_checked()
 
 
-def test_without_a_connection_answers_are_kept_and_sent_later(
-    person: Any, survey: Survey, short: str
+def test_half_a_minute_without_a_connection_loses_nothing(
+    person: Arrive, survey: Survey, short: str
 ) -> None:
     page = person()
+    page.clock.install()
     start(page, survey.invite(short))
+    answer(page, q1=1)
+    page.clock.run_for(1_000)
+    saved(page)
     page.context.set_offline(True)
-    answer(page, q1=3, q2=1)
-    page.get_by_role("status").get_by_text("No connection").wait_for()
-    proceed(page)
-    page.wait_for_timeout(300)
+    status, offline = page.get_by_role("status"), "No connection. Your answers are kept"
+    for second in range(30):
+        if second == 1:
+            answer(page, q1=3)
+        if second == 20:
+            answer(page, q2=1)
+            proceed(page)
+        page.clock.run_for(1_000)
+        if second > 1:
+            status.get_by_text(offline).wait_for()
     assert page.url.endswith("/1"), "the page is kept"
+    assert survey.session(page)["answers"] == {"q1": 1}
     page.context.set_offline(False)
     saved(page)
     assert survey.session(page)["answers"] == {"q1": 3, "q2": 1}
+    page.clock.resume()
     proceed(page)
     page.wait_for_url("**/2")
+
+
+def test_answers_outlast_a_reload_without_a_connection(
+    person: Arrive, survey: Survey, short: str
+) -> None:
+    page = person()
+    start(page, survey.invite(short))
+    address = page.url
+    page.context.set_offline(True)
+    answer(page, q1=3, q2=1)
+    page.get_by_role("status").get_by_text("No connection").wait_for()
+    with pytest.raises(Exception, match="ERR_INTERNET_DISCONNECTED"):
+        page.reload()
+    page.context.set_offline(False)
+    page.goto(address)
+    assert page.locator("#q-q2").get_by_label("Answer 1").is_checked()
+    saved(page)
+    assert survey.session(page)["answers"] == {"q1": 3, "q2": 1}
 
 
 def test_answers_that_were_not_sent_outlast_the_browser_page(
