@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 import redis
 from tests.integration.metrics_page import described, exposed, ours
@@ -13,7 +14,7 @@ from tests.integration.whole.services import Services, eventually
 from stanine.api.web.problems import KINDS
 
 GAD_7 = (Path(__file__).parents[3] / "examples" / "instruments" / "gad-7.yaml").read_bytes()
-PROCESSES = ("api", "index-watcher", "result-watcher")
+PROCESSES = ("api", "pages", "index-watcher", "result-watcher")
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,8 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     made = Services(tmp_path_factory.mktemp("measured"))
     try:
         made.start()
-        made.await_ready()
+        made.start("pages")
+        made.await_ready(names=PROCESSES)
         with made.client() as client:
             client.put(
                 "/v1/instruments/gad-7?wait=20",
@@ -45,6 +47,10 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
                 json.dumps({"key": f"k{n}", "answers": {"g1": n}}) + "\n" for n in range(9)
             )
             client.post("/v1/instruments/gad-7/attempts:bulk", content=lines)
+        with httpx.Client(base_url=made.address("pages"), timeout=60) as browser:
+            for n in range(20):
+                assert browser.get(f"/s/{'0' * 30}{n:02}").status_code == 403
+            assert browser.request("PROPFIND", "/healthz").status_code == 405
         redis_client = redis.Redis.from_url(made.redis_url)
         for queue in ("index", "results"):
             redis_client.xadd(f"stanine:{{p0}}:q:{queue}:ready", {"h": "nonsense"})
@@ -97,7 +103,7 @@ def test_names_follow_the_convention_and_labels_are_bounded(
         re.search(rf"^# HELP {name.removesuffix('_total')}(_total)? \S", text, re.MULTILINE)
         for name in exposed(text)
     )
-    # 40 requests with 20 ids and an invalid method were received: none of them is a label
+    # 60 requests with 20 ids and two with an invalid method were received: none of them is a label
     assert "0" * 30 not in text
     assert "PROPFIND" not in text
     assert "p-1" not in text

@@ -131,7 +131,11 @@ class Services:
         return self._processes[name].pid
 
     def health(self, name: str, path: str) -> httpx.Response:
-        return httpx.get(f"http://127.0.0.1:{self._ports[name]}{path}", timeout=5)
+        return httpx.get(f"{self.address(name)}{path}", timeout=5)
+
+    def address(self, name: str) -> str:
+        """Return the address at which a process serves HTTP."""
+        return f"http://127.0.0.1:{self._ports[name]}"
 
     def await_ready(
         self,

@@ -36,7 +36,7 @@ SOCKET_TIMEOUT = 5.0
 CONNECT_TIMEOUT = 2.0
 #: Seconds of idleness after which a connection is pinged before use; below the idle timeout of common proxies.
 HEALTH_CHECK_INTERVAL = 30
-#: Retries after a lost connection; with the backoff below they take about 1.5 s.
+#: Retries after a lost connection or a refused login; with the backoff below they take at most 1.5 s.
 RETRIES = 4
 #: Seconds: first and maximum pause between retries.
 BACKOFF_BASE, BACKOFF_CAP = 0.05, 0.8
