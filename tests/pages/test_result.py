@@ -139,12 +139,35 @@ def test_another_browser_reads_the_result_with_the_link_only(
     address = show_result(survey, page, link)
     other = browser.new_context().new_page()
     assert other.goto(address).status == 403
+    other.goto(link)
+    assert other.get_by_text("You have started this questionnaire before").is_visible()
     other.goto(link.replace("/s/", "/r/"))
-    other.locator("button.primary").click()
-    other.get_by_role("link", name="Show my result").click()
+    assert other.context.cookies() == [], "a GET changes nothing"
+    other.get_by_role("button", name="Show my result").click()
     assert other.url == address
     assert other.locator("svg").count() == 4
     other.context.close()
+
+
+def test_the_address_of_a_result_by_code_starts_nothing(
+    page: Any, survey: Survey, name: str
+) -> None:
+    link = survey.invite(name, show="Participant")
+    address = link.replace("/s/", "/r/")
+    page.goto(address)
+    assert page.url == link
+    assert page.get_by_role("button", name="Start").is_visible()
+    answered = page.request.post(address)
+    assert answered.url == link
+    code = survey.api.http(link.rsplit("/", 1)[1])
+    assert "isStarted" not in code.get("/v1/invitation").json()
+    page.get_by_role("button", name="Start").click()
+    assert code.get("/v1/invitation").json()["isStarted"] is True
+    page.goto(address)
+    page.get_by_role("button", name="Show my result").click()
+    page.get_by_text("Your answers are not submitted yet.").wait_for()
+    page.get_by_role("link", name="Continue").click()
+    page.locator("fieldset").first.wait_for()
 
 
 @pytest.mark.parametrize("paper", ["A4", "Letter"])

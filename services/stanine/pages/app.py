@@ -23,6 +23,7 @@ from stanine.pages.console.sources import OrganisationSource
 from stanine.pages.cookies import read_token
 from stanine.pages.languages import interface_language
 from stanine.pages.rendering import Renderer
+from stanine.pages.result.code_routes import ResultCodeRoutes
 from stanine.pages.result.routes import ResultPages
 from stanine.pages.result.sources import ResultSource
 from stanine.pages.secure_transport import Transport, is_of_this_site, transport_of
@@ -112,10 +113,11 @@ def make_pages(
         Route(f"{session}/{{page:int}}", gate.visited(pages.save), methods=["POST"]),
     ]
     if results is not None:
-        result = ResultPages(visits, results)
+        result, by_code = ResultPages(visits, results), ResultCodeRoutes(visits)
         shown = "/r/{session:session}"
         routes += [
-            Route("/r/{code:code}", gate.checked(result.by_code), methods=["GET"]),
+            Route("/r/{code:code}", gate.checked(by_code.offer), methods=["GET"]),
+            Route("/r/{code:code}", gate.checked(by_code.show), methods=["POST"]),
             Route(shown, gate.visited(result.show, closed=True), methods=["GET"]),
             Route(f"{shown}/figures.csv", gate.visited(result.file, closed=True), methods=["GET"]),
         ]

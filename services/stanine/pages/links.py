@@ -51,7 +51,7 @@ class Links:
         return f"{self.base}/s/{session}/withdraw"
 
     def result(self, session: str) -> str:
-        """Return the address of the result of a session."""
+        """Return the address of the result of a session, or of a code."""
         return f"{self.base}/r/{session}"
 
     def result_file(self, session: str) -> str:

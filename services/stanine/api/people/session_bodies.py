@@ -130,6 +130,8 @@ class Welcome(_Body, frozen=True):
     #: Whether it opens a session now; otherwise `reason` is Revoked, Expired or Used.
     is_open: bool
     reason: str | UnsetType = UNSET
+    #: True: it is for one session, which was opened before; opening it again leads back to that session.
+    is_started: Literal[True] | UnsetType = UNSET
     #: The language of title and instructions: the requested one if there are such texts, else the invitation's.
     language: str | UnsetType = UNSET
     languages: list[str] | UnsetType = UNSET

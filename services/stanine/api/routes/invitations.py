@@ -158,6 +158,7 @@ class InvitationRoutes:
             title=words.title or entry.title,
             is_open=reason is None,
             reason=given(reason),
+            is_started=True if stored.most_uses == 1 and stored.uses > 0 else UNSET,
             language=given(language or entry.language),
             instructions=given(words.instructions or entry.instructions),
             languages=[entry.language, *entry.translations]

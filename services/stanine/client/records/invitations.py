@@ -79,6 +79,8 @@ class InvitationPreview(ClientRecord, frozen=True):
     #: Whether it opens a session now; otherwise `reason` is Revoked, Expired or Used.
     is_open: bool
     reason: str | None = None
+    #: Whether it is for one session, which was opened before; opening it again leads back to that session.
+    is_started: bool = False
     language: str | None = None
     languages: list[str] | None = None
     instructions: str | None = None

@@ -10,13 +10,12 @@ from starlette.responses import Response
 from stanine.client.errors import NotFoundError, StanineClientError
 from stanine.client.records import AttemptResult, ScalesInfo
 from stanine.domain.tables.csv_lines import CsvLines
-from stanine.pages.answers import Message, download, message, page, redirect
+from stanine.pages.answers import Message, download, message, page
 from stanine.pages.rendering import language_attributes
 from stanine.pages.result.chart import Chart, chart_of
 from stanine.pages.result.figures import ShownScale, profile_figures, scale_figures
 from stanine.pages.result.sources import ResultSource
 from stanine.pages.result.wording import ScoreWording
-from stanine.pages.secure_transport import Transport
 from stanine.pages.survey import refusals
 from stanine.pages.survey.visits import Visit, Visits, monotonic_seconds
 
@@ -31,10 +30,6 @@ class ResultPages:
 
     def __init__(self, visits: Visits, source: ResultSource) -> None:
         self._visits, self._source = visits, source
-
-    async def by_code(self, request: Request, _transport: Transport) -> Response:
-        """Lead to the invitation's page, whose button leads on to the result. Reading changes nothing."""
-        return redirect(self._visits.links.welcome(request.path_params["code"]))
 
     async def show(self, request: Request, visit: Visit) -> Response:
         """Show the result."""

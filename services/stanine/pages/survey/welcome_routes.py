@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from stanine.client.errors import InvitationEndedError, ProblemInfo, StanineClientError
+from stanine.client.errors import StanineClientError
 from stanine.client.records import InvitationPreview
 from stanine.pages.answers import page, redirect
 from stanine.pages.cookies import keep_token
@@ -12,13 +12,11 @@ from stanine.pages.rendering import language_attributes, paragraphs
 from stanine.pages.secure_transport import Transport
 from stanine.pages.survey import refusals
 from stanine.pages.survey.fields import read_fields
+from stanine.pages.survey.invitation_reading import read_invitation
 from stanine.pages.survey.language_choices import language_choices, read_tag
 from stanine.pages.survey.sessions import read_body
 from stanine.pages.survey.visits import Visits, accepted_languages
 from stanine.pages.survey.wording import Wording
-
-#: Characters of Accept-Language that are passed on.
-_MAX_HEADER = 200
 
 
 class WelcomeRoutes:
@@ -33,7 +31,7 @@ class WelcomeRoutes:
         accepts = accepted_languages(request)
         interface = interface_language([wanted] if wanted else accepts)
         try:
-            found = await self._preview(request, code, wanted)
+            found = await read_invitation(self._visits.source, request, code, wanted)
         except StanineClientError as error:
             return refusals.refused(request, self._visits.renderer, interface, error)
         interface = interface_language([*([found.language] if found.language else []), *accepts])
@@ -49,7 +47,7 @@ class WelcomeRoutes:
             return refusals.unreadable(request, self._visits.renderer, interface)
         language = read_tag(fields.get("language", [""])[0])
         try:
-            found = await self._preview(request, code, language)
+            found = await read_invitation(self._visits.source, request, code, language)
             session = await self._visits.source.open(found.instrument, code, language)
         except StanineClientError as error:
             interface = interface_language([language]) if language else interface
@@ -59,18 +57,6 @@ class WelcomeRoutes:
         answer = redirect(open_at if session.state == "Open" else links.done(session.session))
         keep_token(answer, transport, session.session, session.token or "")
         return answer
-
-    async def _preview(
-        self, request: Request, code: str, language: str | None
-    ) -> InvitationPreview:
-        accepts = request.headers.get("accept-language", "")[:_MAX_HEADER]
-        found = await self._visits.source.preview(code, language, accepts)
-        if not found.is_open:
-            problem = ProblemInfo(
-                status=410, title="The invitation has ended", reason=found.reason or ""
-            )
-            raise InvitationEndedError(problem)
-        return found
 
     def _render(self, code: str, found: InvitationPreview, interface: str) -> str:
         renderer = self._visits.renderer
@@ -82,7 +68,8 @@ class WelcomeRoutes:
             choices=language_choices(found.languages, found.language),
             address=self._visits.links.welcome(code),
             chosen=found.language,
-            facts=_facts(found, Wording(interface)),
+            is_started=found.is_started,
+            facts=[] if found.is_started else _facts(found, Wording(interface)),
             instructions=paragraphs(found.instructions),
             consent=renderer.consent(found.instrument, interface),
         )
