@@ -221,8 +221,8 @@ def raw_of(  # noqa: C901 - one rule after the other, as DESIGN has them
     if "formula" in scale:
         formula = formulas[scale["id"]]
         value, valid = formula.evaluate(person, done, scale)
-        if value == DIVISION:
-            return Outcome(raw=None, valid=valid, items=formula.names, status=DIVISION)
+        if value in (DIVISION, TOO_FEW):
+            return Outcome(raw=None, valid=valid, items=formula.names, status=value)
         return Outcome(
             raw=rounded(scale, value),
             valid=valid,

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
-from tests.unit.domain.exact_scorer import HIDDEN, Outcome, Person, exact, part
+from tests.unit.domain.exact_scorer import HIDDEN, TOO_FEW, Outcome, Person, exact, part
 
 ATTRIBUTES = [
     {"id": "sex", "values": [{"value": "f", "label": "F"}, "m", "o"]},
@@ -323,11 +323,13 @@ def formula_scale(
         scale["unanswered"] = draw(st.sampled_from([0, 1]))
     if draw(st.integers(0, 2)) == 0:
         scale["notShown"] = draw(st.sampled_from([0, 2]))
+    if formula.text.startswith(("count", "2 * sum")) and draw(st.booleans()):
+        scale["minValid"] = draw(st.integers(1, formula.names))
     kept = draw(more(scale))
     return {
         key: value
         for key, value in kept.items()
-        if key in ("id", "formula", "unanswered", "notShown", "round", "bands")
+        if key in ("id", "formula", "unanswered", "notShown", "minValid", "round", "bands")
     }, formula
 
 
@@ -341,28 +343,32 @@ def _value(person: Person, scale: Any, name: str) -> tuple[Fraction | None, bool
     return exact(answer), True
 
 
+def _listed(person: Person, scale: Any, names: list[str]) -> tuple[Any, int]:
+    """Return the numbers of a list, None or a status where there are too few, and how many are valid."""
+    found = [_value(person, scale, name) for name in names]
+    known, valid = [x for x, _ in found if x is not None], sum(one[1] for one in found)
+    if valid < scale.get("minValid", 0):
+        return TOO_FEW, valid
+    is_whole = len(known) == len(names) or ("minValid" in scale and known)
+    return (known if is_whole else None), valid
+
+
 def _count(names: list[str], edge: int) -> Formula:
     def evaluate(person: Person, _: Any, scale: Any) -> tuple[Any, int]:
-        found = [_value(person, scale, name) for name in names]
-        valid = sum(one[1] for one in found)
-        return (
-            None
-            if any(x is None for x, _ in found)
-            else Fraction(sum(x >= edge for x, _ in found if x is not None))
-        ), valid
+        known, valid = _listed(person, scale, names)
+        if not isinstance(known, list):
+            return known, valid
+        return Fraction(sum(x >= edge for x in known)), valid
 
     return Formula(f"count({', '.join(names)} >= {edge})", (), len(names), evaluate)
 
 
 def _sum(names: list[str]) -> Formula:
     def evaluate(person: Person, _: Any, scale: Any) -> tuple[Any, int]:
-        found = [_value(person, scale, name) for name in names]
-        valid = sum(one[1] for one in found)
-        return (
-            None
-            if any(x is None for x, _ in found)
-            else 2 * sum((x for x, _ in found if x is not None), Fraction(0)) - 1
-        ), valid
+        known, valid = _listed(person, scale, names)
+        if not isinstance(known, list):
+            return known, valid
+        return 2 * sum(known, Fraction(0)) - 1, valid
 
     return Formula(f"2 * sum({', '.join(names)}) - 1", (), len(names), evaluate)
 

@@ -129,3 +129,19 @@ def test_a_table_is_taken_exactly_if_no_score_that_can_be_reached_misses_it(
     with pytest.raises(InvalidDocument) as caught:
         parse_instrument(whole)
     assert [fault.code for fault in caught.value.faults] == ["RangesGap"]
+
+
+def test_the_range_of_a_formula_with_min_valid_includes_lists_that_lack_answers() -> None:
+    """Seen to fail: the range of sum(a, b) was [2, 6], so Percent of one answer of 1 was -25."""
+    options = [{"value": x} for x in (1, 2, 3)]
+    items = [{"id": name, "text": "t", "options": options} for name in "ab"]
+    plain = document(items, {"id": "s", "formula": "sum(a, b)", "minValid": 1})
+    plain["spec"]["scales"].append({"id": "c", "items": ["s"], "score": "Percent"})
+    entry = build_entry(parse_instrument(plain), number=1, revision=1, form=1, digest="")
+    assert [scale.range for scale in entry.plan.scales] == [(0, 6), (0, 100)]
+    scores = Kernel(entry.plan).score(np.array([[0, OMITTED]], np.uint8)).table
+    assert scores["raw"][0].tolist() == [1, pytest.approx(100 / 6)]
+    plain["spec"]["scales"][0] |= {"round": "HalfUp", "lookup": [{"from": 2, "score": 1}]}
+    with pytest.raises(InvalidDocument) as caught:
+        parse_instrument(plain)
+    assert [fault.code for fault in caught.value.faults] == ["RangesGap"]

@@ -234,7 +234,10 @@ def _formula_range(
     tables = {name: part_range(scales[name], "score", found) for name in formula.tables}
     given = {name: ends for name, ends in known.items() if ends is not None}
     ends = bounds(
-        formula, given, tables={name: one for name, one in tables.items() if one is not None}
+        formula,
+        given,
+        tables={name: one for name, one in tables.items() if one is not None},
+        pass_over=scale.min_valid is not None,
     )
     if ends is None:
         return None
