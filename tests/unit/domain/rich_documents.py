@@ -308,7 +308,9 @@ def formula_scale(
     draw: st.DrawFn, name: str, items: list[dict[str, Any]], scales: list[dict[str, Any]]
 ) -> tuple[dict[str, Any], Formula | None]:
     numbers = numeric_choices(items)
-    choices = [_of_part(draw(st.sampled_from(parts_of(scales))))]
+    listed = [one["id"] for one in items if one["type"] in ("Multiple", "Ranking")]
+    choices = [_of_option(f"{name}.{option}") for name in listed for option in "ab"]
+    choices += [_of_part(draw(st.sampled_from(parts_of(scales))))]
     if numbers:
         some = draw(st.lists(st.sampled_from(numbers), min_size=1, max_size=4, unique=True))
         choices += [
@@ -334,13 +336,16 @@ def formula_scale(
 
 
 def _value(person: Person, scale: Any, name: str) -> tuple[Fraction | None, bool]:
-    """Return an item's number in a formula, and whether it counts as valid."""
+    """Return the number of an item, or of an option of one, in a formula, and whether it counts as valid."""
+    name, _, option = name.partition(".")
     answer = person.state[name]
     if answer == HIDDEN and isinstance(scale.get("notShown"), int):
         return exact(scale["notShown"]), True
     if answer is None or answer == HIDDEN or person.is_missing_option(name, answer):
         return (exact(scale["unanswered"]) if "unanswered" in scale else None), False
-    return exact(answer), True
+    if person.items[name]["type"] == "Multiple":
+        return Fraction(option in answer), True
+    return (Fraction(len(answer) - answer.index(option)) if option else exact(answer)), True
 
 
 def _listed(person: Person, scale: Any, names: list[str]) -> tuple[Any, int]:
@@ -388,6 +393,14 @@ def _answered(names: list[str]) -> Formula:
         return Fraction(sum(person.answered(name) for name in names)), -1
 
     return Formula(f"answered({', '.join(names)})", (), len(names), evaluate)
+
+
+def _of_option(name: str) -> Formula:
+    def evaluate(person: Person, _: Any, scale: Any) -> tuple[Any, int]:
+        x, valid = _value(person, scale, name)
+        return x, int(valid)
+
+    return Formula(name, (), 1, evaluate)
 
 
 def _of_part(name: str) -> Formula:

@@ -336,3 +336,21 @@ def test_an_empty_batch_has_no_results() -> None:
         }
     )
     assert Kernel(entry.plan).score(np.zeros((0, 4), np.uint8)).packed() == []
+
+
+@pytest.mark.parametrize("options", [3, 12], ids=["one byte", "several bytes"])
+def test_a_chosen_missing_option_gives_a_formula_no_number(options: int) -> None:
+    """Seen to fail: of a Multiple with 8 options or more, `m.a` was 0."""
+    values = [{"value": f"v{n}"} for n in range(options)]
+    item = {"id": "m", "text": "t", "type": "Multiple"}
+    item["options"] = [*values, {"value": "unknown", "missing": True}]
+    spec = {"title": "t", "items": [item], "scales": [{"id": "s", "formula": "m.v0"}]}
+    found = [
+        score_one(spec, {"m": chosen})["s"] for chosen in (["unknown"], ["v1"], ["v0", "v1"], [])
+    ]
+    assert [(one.status, one.raw, one.valid) for one in found] == [
+        ("MissingValue", None, 0),
+        ("Scored", 0, 1),
+        ("Scored", 1, 1),
+        ("Scored", 0, 1),
+    ]

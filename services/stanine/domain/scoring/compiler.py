@@ -237,7 +237,12 @@ class _Compiler:
                     else points.listed(_numbers_of(form))
                 )
             return PlannedInput(
-                name, "Item", self.places[base], numbers=found.table, wide=found.wide
+                name,
+                "Item",
+                self.places[base],
+                numbers=found.table,
+                wide=found.wide,
+                missing=_are_missing(form) if found.wide is not None else (),
             )
         if base in self.scales:
             return PlannedInput(name, "Scale", self.scale_places[base], part)  # type: ignore[arg-type]
@@ -260,11 +265,15 @@ class _Compiler:
             numbers=numbers,
             wide=wide,
             values=values,
-            missing=tuple(option.missing for option in form.options),
+            missing=_are_missing(form),
         )
 
     def _has_table(self, form: ItemForm) -> bool:
         return points.count(form).table is not None
+
+
+def _are_missing(form: ItemForm) -> tuple[bool, ...]:
+    return tuple(option.missing for option in form.options)
 
 
 def _missing_places(form: ItemForm) -> tuple[int, ...]:

@@ -14,6 +14,7 @@ import msgspec
 
 from stanine.domain.instruments.scale_records import Rounding
 from stanine.domain.scoring.rounding import round_decimal
+from stanine.domain.scoring.selections import Candidate, cheapest
 
 Range = tuple[float, float]
 
@@ -171,21 +172,31 @@ class _Search:
             if (blank := self._blank(item)) is not None:
                 cost -= blank - share * item.below
             costs.append((sign * cost, place))
+        room = self._room
+        if self._bound or not self._scale.excludes:
+            items = self._scale.items
+            candidates = [Candidate(cost, place, items[place].terms) for cost, place in costs]
+            # Without the required number the end is a safe bound.
+            chosen = cheapest(candidates, self._needed) or cheapest(candidates, 0) or []
+        else:
+            chosen, room = self._within_room(costs)
+        if not any(self._scale.items[place].below > 0 for place in chosen):
+            chosen += self._divisor([place for _, place in sorted(costs)], room)
+        return sorted(set(chosen))
+
+    def _within_room(self, costs: Sequence[tuple[float, int]]) -> tuple[list[int], int]:
+        """Select among items of one term, of which only some conditional ones are shown; return the room left."""
         chosen: list[int] = []
-        valid, room = 0, self._room
+        room = self._room
         for cost, place in sorted(costs):
-            if cost >= 0 and valid >= self._needed:
+            if cost >= 0 and len(chosen) >= self._needed:
                 break
-            item = self._scale.items[place]
-            if self._scale.excludes and item.conditional:
+            if self._scale.items[place].conditional:
                 if room <= 0:
                     continue
                 room -= 1
             chosen.append(place)
-            valid += item.terms
-        if not any(self._scale.items[place].below > 0 for place in chosen):
-            chosen += self._divisor([place for _, place in sorted(costs)], room)
-        return sorted(set(chosen))
+        return chosen, room
 
     def _divisor(self, places: Sequence[int], room: int) -> Sequence[int]:
         """Return an item for the divisor of an attempt that has none: the one with the lowest cost."""
