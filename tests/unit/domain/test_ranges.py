@@ -12,10 +12,14 @@ from tests.unit.domain.rich_documents import item, item_scale
 
 from stanine.domain.errors import InvalidDocument
 from stanine.domain.instruments.instrument import parse_instrument
+from stanine.domain.instruments.item_forms import resolve
+from stanine.domain.instruments.reachable_scores import Effort, reachable
 from stanine.domain.scoring.compiler import NOT_SHOWN, OMITTED
 from stanine.domain.scoring.index import build_entry
 from stanine.domain.scoring.kernel import Kernel
 from stanine.domain.scoring.result import Status
+from stanine.domain.scoring.scale_ranges import ranged_items
+from stanine.domain.scoring.scale_terms import terms_of
 from stanine.domain.scoring.selections import Candidate, cheapest
 
 #: Answers to all items together that are tried.
@@ -205,3 +209,83 @@ def test_a_range_with_too_many_combinations_is_a_safe_bound() -> None:
     candidates = [Candidate(1.0, place, 1 + place % 5) for place in range(200)]
     assert cheapest(candidates, 300) is None
     assert cheapest(candidates, 0) == []
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.integers(-5, 105), min_size=1, max_size=6, unique=True),
+    st.lists(
+        st.sampled_from([("below", "from"), ("to", "above"), ("below", "above")]),
+        min_size=6,
+        max_size=6,
+    ),
+)
+def test_a_table_of_rounded_scores_misses_the_steps_that_no_row_contains(
+    tenths: list[int], kinds: list[tuple[str, str]]
+) -> None:
+    cuts = [(x / 10, *kind) for x, kind in zip(sorted(tenths), kinds, strict=False)]
+    rows = [
+        {begins: low, ends: high, "score": 1}
+        for (low, _, begins), (high, ends, _) in itertools.pairwise(cuts)
+    ]
+    rows.append({cuts[-1][2]: cuts[-1][0], "score": 1})
+
+    def has(row: dict[str, Any], x: float) -> bool:
+        return (
+            x >= row.get("from", x)
+            and x <= row.get("to", x)
+            and ("above" not in row or x > row["above"])
+            and ("below" not in row or x < row["below"])
+        )
+
+    missed = [x / 10 for x in range(101) if not any(has(row, x / 10) for row in rows)]
+    number = {"id": "n", "text": "t", "type": "Number", "min": 0, "max": 10}
+    scale = {"id": "s", "formula": "n", "round": {"mode": "Down", "decimals": 1}, "lookup": rows}
+    if not missed:
+        parse_instrument(document([number], scale))
+        return
+    with pytest.raises(InvalidDocument) as caught:
+        parse_instrument(document([number], scale))
+    (fault,) = caught.value.faults
+    assert fault.code == "RangesGap"
+    named = ", ".join(f"{x:.10g}" for x in missed[:3]) + (", …" if len(missed) > 3 else "")
+    assert fault.detail.endswith(f": {named}")
+
+
+def test_a_table_of_a_wide_range_needs_no_row_between_two_steps() -> None:
+    number = {"id": "n", "text": "t", "type": "Number", "min": 0, "max": 1_000_000_000}
+    rows = [{"to": 5.00000001, "score": 1}, {"from": 5.00000002, "score": 2}]
+    scale = {
+        "id": "s",
+        "formula": "n",
+        "round": {"mode": "HalfUp", "decimals": 8},
+        "lookup": rows,
+    }
+    parse_instrument(document([number], scale))
+    rows[1]["from"] = 5.00000003
+    with pytest.raises(InvalidDocument) as caught:
+        parse_instrument(document([number], scale))
+    assert "no row: 5.00000002" in str(caught.value.faults[0])
+
+
+def test_the_enumeration_of_raw_scores_is_bounded_for_a_whole_document() -> None:
+    """Seen to fail: 500 such scales kept a process busy for minutes."""
+    options = [{"value": x} for x in range(11)]
+    names = [f"i{n}" for n in range(30)]
+    items = [{"id": name, "text": "t", "options": options} for name in names]
+    plain = document(items, {})
+
+    def scores(effort: Effort, weights: dict[str, Any]) -> list[float] | None:
+        scale = {"id": "s", "items": names, "score": "Sum", "weights": weights}
+        plain["spec"]["scales"] = [scale]
+        spec = parse_instrument(plain).spec
+        forms = resolve(spec)
+        terms = terms_of(spec.scales[0], forms)
+        return reachable(ranged_items(spec.scales[0], spec, forms, terms), terms, effort)
+
+    odd: dict[str, Any] = {name: 1 + place / 7 for place, name in enumerate(names)}
+    effort = Effort(200_000)
+    assert scores(effort, {}) == list(range(301))
+    assert scores(effort, odd) is None
+    assert effort.left < 0
+    assert scores(effort, {}) == list(range(301))

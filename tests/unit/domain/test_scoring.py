@@ -342,7 +342,7 @@ def test_an_empty_batch_has_no_results() -> None:
 def test_a_chosen_missing_option_gives_a_formula_no_number(options: int) -> None:
     """Seen to fail: of a Multiple with 8 options or more, `m.a` was 0."""
     values = [{"value": f"v{n}"} for n in range(options)]
-    item = {"id": "m", "text": "t", "type": "Multiple"}
+    item: dict[str, Any] = {"id": "m", "text": "t", "type": "Multiple"}
     item["options"] = [*values, {"value": "unknown", "missing": True}]
     spec = {"title": "t", "items": [item], "scales": [{"id": "s", "formula": "m.v0"}]}
     found = [
