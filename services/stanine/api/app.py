@@ -62,6 +62,7 @@ from stanine.api.web.auth import Keyring
 from stanine.api.web.change_recorder import ChangeRecorder
 from stanine.api.web.deadlines import within
 from stanine.api.web.dispatch import Dispatcher
+from stanine.api.web.failed_logins import FailedLogins
 from stanine.api.web.login_tokens import LoginTokens
 from stanine.api.web.openapi import describe
 from stanine.api.web.problems import KINDS
@@ -260,6 +261,7 @@ class Api:
             reasons=self.unprepared,
             start=self.start,
             stop=self.stop,
+            failed_logins=FailedLogins(settings.trusted_proxies),
         )
         self._prepared = False
         self._leaving = False

@@ -13,6 +13,7 @@ from stanine.broker.connection.environment import (
     InvalidEnvironmentError,
     read_environment,
 )
+from stanine.domain.client_address import Network, read_networks
 
 
 class ApiSettings(msgspec.Struct, frozen=True):
@@ -23,6 +24,8 @@ class ApiSettings(msgspec.Struct, frozen=True):
     namespace: str = DEFAULT_NAMESPACE
     #: Where the participants' pages are while the setting `publicUrl` is empty; "": links have no address then.
     public_url: str = ""
+    #: Proxies whose X-Forwarded-For counts.
+    trusted_proxies: tuple[Network, ...] = ()
 
 
 def read_settings(variables: Mapping[str, str]) -> ApiSettings:
@@ -40,6 +43,15 @@ def read_settings(variables: Mapping[str, str]) -> ApiSettings:
         raise InvalidEnvironmentError(
             "STANINE_PUBLIC_URL must begin with https:// or http://: it is the address of the participants' pages"
         )
+    proxies = variables.get("STANINE_TRUSTED_PROXIES", "")
+    try:
+        networks = read_networks(text.strip() for text in proxies.split(",") if text.strip())
+    except ValueError as error:
+        raise InvalidEnvironmentError(f"STANINE_TRUSTED_PROXIES: {error}") from None
     return ApiSettings(
-        environment.redis_url, Path(environment.keys_file), environment.namespace, public_url
+        environment.redis_url,
+        Path(environment.keys_file),
+        environment.namespace,
+        public_url,
+        networks,
     )

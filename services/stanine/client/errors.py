@@ -269,6 +269,10 @@ class RateLimitedError(TemporaryApiError):
     had_no_effect = True
 
 
+class TooManyFailedLoginsError(RateLimitedError):
+    """Too many logins from this address have failed; this one was not tried."""
+
+
 class NotReadyError(TemporaryApiError):
     """The server is starting or stopping."""
 
@@ -322,6 +326,7 @@ CLASSES: dict[str, type[ApiError]] = {
     "invalid-attempt": InvalidAttemptError,
     "invalid-request": InvalidRequestError,
     "too-many-logins": RateLimitedError,
+    "too-many-failed-logins": TooManyFailedLoginsError,
     "internal": InternalError,
     "not-ready": NotReadyError,
     "not-indexed": NotIndexedError,

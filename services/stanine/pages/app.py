@@ -35,7 +35,7 @@ from stanine.pages.survey.page_routes import PageRoutes
 from stanine.pages.survey.saving_routes import SavingRoutes
 from stanine.pages.survey.sessions import posted_fields
 from stanine.pages.survey.sources import SessionSource
-from stanine.pages.survey.visits import Visit, Visits, accepted_languages
+from stanine.pages.survey.visits import Visit, Visits, accepted_languages, monotonic_seconds
 from stanine.pages.survey.welcome_routes import WelcomeRoutes
 from stanine.telemetry.logs import get_log
 
@@ -138,7 +138,7 @@ def make_pages(
 
 
 def _console(gate: "_Gate", renderer: Renderer, source: OrganisationSource) -> list[BaseRoute]:
-    login, report = LoginPages(renderer, source), ReportPages(renderer, source)
+    login, report = LoginPages(renderer, source, monotonic_seconds), ReportPages(renderer, source)
 
     def guarded(handler: GuestHandler) -> Callable[[Request], Awaitable[Response]]:
         return gate.checked(logged_in(renderer, handler))

@@ -15,6 +15,7 @@ from opentelemetry.trace import NoOpTracerProvider
 
 from stanine.client import AsyncStanine, RetryPolicy
 from stanine.client.connecting import DEFAULT_TIMEOUT, Endpoint
+from stanine.domain.client_address import read_networks
 from stanine.pages.api_connection import ApiConnection
 from stanine.pages.app import make_pages
 from stanine.pages.console.sources import ApiOrganisations
@@ -26,7 +27,6 @@ from stanine.pages.serving import listen, serve
 from stanine.pages.settings import (
     Organisation,
     PagesSettings,
-    read_networks,
     read_organisation,
 )
 from stanine.pages.survey.sources import ApiSessions
@@ -107,7 +107,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NETWORK",
-        help="proxies whose X-Forwarded-Proto and X-Forwarded-Host count, such as 10.0.0.0/8; repeatable",
+        help="proxies whose X-Forwarded-Proto, X-Forwarded-Host and X-Forwarded-For count, such as 10.0.0.0/8; repeatable",
     )
     parser.add_argument(
         "--organisation",

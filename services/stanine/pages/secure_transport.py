@@ -3,12 +3,11 @@
 Called by the application before every page.
 """
 
-import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
-from stanine.pages.settings import Network
+from stanine.domain.client_address import Network, client_address, is_trusted
 
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -19,6 +18,8 @@ class Transport:
 
     scheme: str
     host: str
+    #: The address of the browser, as far as the trusted proxies state it. Never logged.
+    client: str = field(default="", repr=False)
 
     @property
     def is_encrypted(self) -> bool:
@@ -46,10 +47,12 @@ class Transport:
 def transport_of(request: Request, proxies: tuple[Network, ...]) -> Transport:
     """Return the transport of a request. Headers of a proxy count only if it is trusted."""
     scheme, host = request.url.scheme, request.headers.get("host", "")
-    if request.client is not None and _is_trusted(request.client.host, proxies):
+    peer = request.client.host if request.client is not None else ""
+    if is_trusted(peer, proxies):
         scheme = _last(request.headers.get("x-forwarded-proto")) or scheme
         host = _last(request.headers.get("x-forwarded-host")) or host
-    return Transport(scheme.lower(), host)
+    forwarded = ",".join(request.headers.getlist("x-forwarded-for"))
+    return Transport(scheme.lower(), host, client_address(peer, forwarded, proxies))
 
 
 def is_of_this_site(request: Request, transport: Transport) -> bool:
@@ -63,14 +66,6 @@ def is_of_this_site(request: Request, transport: Transport) -> bool:
         return site in {"same-origin", "none"}
     origin = request.headers.get("origin")
     return origin is None or origin == transport.origin
-
-
-def _is_trusted(address: str, proxies: tuple[Network, ...]) -> bool:
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return any(found in network for network in proxies)
 
 
 def _last(header: str | None) -> str:

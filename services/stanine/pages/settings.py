@@ -3,13 +3,12 @@
 Runtime settings of Stanine do not concern the pages, which do not know Redis.
 """
 
-import ipaddress
-from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+from stanine.domain.client_address import Network
+
 #: A text, or a text for each of several languages by tag.
 Localized = str | dict[str, str]
 
@@ -33,24 +32,11 @@ class PagesSettings(msgspec.Struct, frozen=True):
     """The settings of one process."""
 
     base_path: str = ""
-    #: Proxies whose X-Forwarded-Proto and X-Forwarded-Host are used.
+    #: Proxies whose X-Forwarded-Proto, X-Forwarded-Host and X-Forwarded-For are used.
     trusted_proxies: tuple[Network, ...] = ()
     organisation: Organisation = Organisation()
     #: A sentence above every page, such as that of a preview.
     banner: Localized | None = None
-
-
-def read_networks(texts: Iterable[str]) -> tuple[Network, ...]:
-    """Return networks such as 10.0.0.0/8. Raises ValueError, which names the wrong one."""
-    found = []
-    for text in texts:
-        try:
-            found.append(ipaddress.ip_network(text, strict=False))
-        except ValueError:
-            raise ValueError(
-                f"{text!r} is no network of proxies: write an address or a network, such as 10.0.0.0/8"
-            ) from None
-    return tuple(found)
 
 
 def read_organisation(path: Path) -> Organisation:

@@ -11,6 +11,7 @@ from tests.conftest import Server
 from tests.integration.api.filling import day
 from tests.integration.api.serving import ADMIN, Serving, key_entry, problem, write_keys
 
+from stanine.api.web.failed_logins import MAX_FAILED_OF_ADDRESS
 from stanine.store.logins import IDLE_MS, LIFETIME_MS, MAX_LOGINS, MAX_LOGINS_PER_MINUTE, TOUCH_MS
 
 
@@ -167,3 +168,30 @@ def test_the_logins_of_a_key_are_bounded_in_number_and_rate(api: Serving, keys_f
     assert redis.zcard(owner) == MAX_LOGINS
     assert api.http(newest).get("/v1/instruments").status_code == 200
     problem(api.http(first).get("/v1/instruments"), "unauthenticated")
+
+
+def test_an_address_with_too_many_failed_logins_waits_whatever_key_it_sends(
+    valkey: Server, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write_keys(tmp_path / "keys.json")
+    own = Serving(valkey.url, f"api-failed-{secrets.token_hex(4)}", tmp_path / "keys.json")
+    try:
+        own.until_ready()
+        assert own.http(ADMIN).post("/v1/logins").status_code == 201
+        wrong = own.http("wrong")
+        failed = 0
+        while wrong.post("/v1/logins").status_code == 401:
+            failed += 1
+            assert failed < 20 * MAX_FAILED_OF_ADDRESS
+        assert failed >= MAX_FAILED_OF_ADDRESS
+        refused = own.http(ADMIN).post("/v1/logins")
+        assert problem(refused, "too-many-failed-logins")["status"] == 429
+        assert 0 < int(refused.headers["retry-after"]) <= 60
+        forged = own.http(ADMIN).post("/v1/logins", headers={"x-forwarded-for": "192.0.2.9"})
+        problem(forged, "too-many-failed-logins")
+        assert own.http(ADMIN).get("/v1/queues").status_code == 200, "keys are accepted elsewhere"
+        names: Any = own.redis.scan_iter(match=f"*{own.keys.partition}*", count=1000)
+        assert not [name for name in names if b"127.0.0.1" in name]
+        assert "127.0.0.1" not in capfd.readouterr().out
+    finally:
+        own.stop()

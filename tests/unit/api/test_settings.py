@@ -25,6 +25,13 @@ def test_the_address_of_the_pages_is_optional_and_complete() -> None:
         read_settings(GOOD | {"STANINE_PUBLIC_URL": "h:1"})
 
 
+def test_trusted_proxies_are_networks_separated_by_commas() -> None:
+    found = read_settings(GOOD | {"STANINE_TRUSTED_PROXIES": "10.0.0.0/8, 192.0.2.7"})
+    assert [str(each) for each in found.trusted_proxies] == ["10.0.0.0/8", "192.0.2.7/32"]
+    with pytest.raises(InvalidEnvironmentError, match=r"STANINE_TRUSTED_PROXIES: 'proxy'"):
+        read_settings(GOOD | {"STANINE_TRUSTED_PROXIES": "proxy"})
+
+
 @pytest.mark.parametrize("address", ["localhost:6379", "http://h", "redis:/h"])
 def test_an_invalid_redis_address_is_rejected(address: str) -> None:
     with pytest.raises(InvalidEnvironmentError, match="STANINE_REDIS_URL is not a Redis URL"):

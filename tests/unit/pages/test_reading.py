@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 from tests.pages.conditions import prepared
 
+from stanine.domain.client_address import read_networks
 from stanine.pages.links import Links, read_base_path
 from stanine.pages.secure_transport import is_of_this_site, transport_of
-from stanine.pages.settings import read_networks, read_organisation
+from stanine.pages.settings import read_organisation
 from stanine.pages.survey.fields import read_answers, read_fields, read_number
 from stanine.pages.survey.moves import move_option
 

@@ -8,7 +8,12 @@ from stanine.api.web.auth import Caller
 from stanine.api.web.dispatch import json_answer
 from stanine.api.web.http import Answer, Request
 from stanine.api.web.login_tokens import LoginTokens
-from stanine.api.web.problems import TOO_MANY_LOGINS, UNAUTHENTICATED, Problem
+from stanine.api.web.problems import (
+    TOO_MANY_FAILED_LOGINS,
+    TOO_MANY_LOGINS,
+    UNAUTHENTICATED,
+    Problem,
+)
 from stanine.api.web.routing import Content, Route
 from stanine.store.logins import IDLE_MS, MAX_LOGINS_PER_MINUTE
 
@@ -59,7 +64,7 @@ class LoginRoutes:
                 tag="logins",
                 takes_key=True,
                 answers={201: one},
-                problems=(TOO_MANY_LOGINS,),
+                problems=(TOO_MANY_LOGINS, TOO_MANY_FAILED_LOGINS),
             ),
             Route(
                 method="GET",

@@ -16,6 +16,7 @@ from opentelemetry.trace import INVALID_SPAN, Tracer
 from stanine.api.people.codes import is_code
 from stanine.api.web.auth import Caller, Keyring
 from stanine.api.web.change_recorder import ChangeRecorder, is_recorded
+from stanine.api.web.failed_logins import FailedLogins
 from stanine.api.web.guard import CONNECTION
 from stanine.api.web.http import JSON, Answer, ClientGone, Headers, Receive, Request, Scope, Send
 from stanine.api.web.login_tokens import LoginTokens, is_login
@@ -70,6 +71,7 @@ class Dispatcher:
         reasons: Callable[[], list[str]],
         start: Callable[[], Awaitable[None]],
         stop: Callable[[], Awaitable[None]],
+        failed_logins: FailedLogins,
     ) -> None:
         """`instruments`: all names; `reasons`: why nothing is served yet.
 
@@ -79,6 +81,7 @@ class Dispatcher:
         self.router = Router(routes, self._serve, self._live)
         self._keyring = keyring
         self._logins = logins
+        self._failed_logins = failed_logins
         self._recorder = recorder
         self._metrics = metrics
         self._tracer = tracer
@@ -115,7 +118,7 @@ class Dispatcher:
                     headers.get(b"tracestate", b"").decode("latin-1"),
                 )
                 token = make_current(request.span)
-            await self._admit(route, request, scope["query_string"])
+            await self._admit(route, request, scope)
             if is_recorded(route):
                 answer = await self._recorder.run(route, request)
             else:
@@ -132,13 +135,17 @@ class Dispatcher:
             if request.span is not INVALID_SPAN:
                 end_server_span(request.span, request.status, token)
 
-    async def _admit(self, route: Route, request: Request, query: bytes) -> None:
+    async def _admit(self, route: Route, request: Request, scope: Scope) -> None:
         """Check readiness, key, scope, query and access to the path's instrument, in this order."""
         if not route.always and (reasons := self._reasons()):
             raise Problem(NOT_READY, "; ".join(reasons))
-        if route.needs_credential:
+        if route.takes_key:
+            address = self._failed_logins.begin(scope, request, time.monotonic())
             request.caller = await self._authenticate(route, request)
-        request.query = read_query(query, route.query)
+            self._failed_logins.succeed(address)
+        elif route.needs_credential:
+            request.caller = await self._authenticate(route, request)
+        request.query = read_query(scope["query_string"], route.query)
         name = request.parameters.get("name")
         if (
             name is not None

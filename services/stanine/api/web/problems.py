@@ -69,6 +69,9 @@ INVALID_ATTEMPT = Kind(
 )
 INVALID_REQUEST = Kind("invalid-request", 422, "The body is not what this address takes")
 TOO_MANY_LOGINS = Kind("too-many-logins", 429, "This key has begun too many logins", retry_after=60)
+TOO_MANY_FAILED_LOGINS = Kind(
+    "too-many-failed-logins", 429, "Too many failed logins from this address"
+)
 INTERNAL = Kind("internal", 500, "Something went wrong on our side")
 NOT_READY = Kind("not-ready", 503, "The service is starting or stopping", retry_after=1)
 NOT_INDEXED = Kind(
@@ -104,6 +107,7 @@ KINDS = (
     INVALID_ATTEMPT,
     INVALID_REQUEST,
     TOO_MANY_LOGINS,
+    TOO_MANY_FAILED_LOGINS,
     INTERNAL,
     NOT_READY,
     NOT_INDEXED,

@@ -1,5 +1,9 @@
 """Login with an API key, logout, and the list of instruments."""
 
+import math
+import secrets
+from collections.abc import Callable
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -9,6 +13,7 @@ from stanine.client.errors import (
     StanineClientError,
     UnauthenticatedError,
 )
+from stanine.domain.login_limit import WINDOW_SECONDS, LoginLimit
 from stanine.pages.answers import page, redirect
 from stanine.pages.console.gate import Guest, language_of
 from stanine.pages.console.login_cookie import (
@@ -25,12 +30,19 @@ from stanine.pages.survey import refusals
 from stanine.pages.survey.fields import read_fields
 from stanine.pages.survey.sessions import read_body
 
+#: Failed logins of a browser's address per minute, in each process of the pages.
+MAX_FAILED_OF_ADDRESS = 10
+
 
 class LoginPages:
     """The routes of a login."""
 
-    def __init__(self, renderer: Renderer, source: OrganisationSource) -> None:
-        self._renderer, self._source = renderer, source
+    def __init__(
+        self, renderer: Renderer, source: OrganisationSource, clock: Callable[[], float]
+    ) -> None:
+        """`clock`: returns seconds of a clock that nobody sets."""
+        self._renderer, self._source, self._clock = renderer, source, clock
+        self._limit = LoginLimit(secrets.token_bytes(32), MAX_FAILED_OF_ADDRESS)
 
     async def show(self, request: Request, _transport: Transport) -> Response:
         """Show the form for a key."""
@@ -44,16 +56,22 @@ class LoginPages:
             key = read_fields(await read_body(request)).get("key", [""])[0].strip()
         except ValueError:
             return refusals.unreadable(request, self._renderer, language)
+        # Counted before the key is tried, so that logins at the same time do not exceed the limit.
+        wait = self._limit.begin(transport.client, self._clock())
+        if wait:
+            return self._too_many(request, wait)
         try:
             login = await self._source.begin(key) if key else ""
         except (ValueError, UnauthenticatedError, PermanentApiError):
             login = ""
-        except RateLimitedError:
-            return self._form(request, _("Too many logins: try again in a minute."), 429)
+        except RateLimitedError as error:
+            return self._too_many(request, math.ceil(error.retry_after or WINDOW_SECONDS))
         except StanineClientError as error:
+            self._limit.succeed(transport.client)
             return refusals.refused(request, self._renderer, language, error)
         if not login:
             return self._form(request, _("This key is not valid."), 422)
+        self._limit.succeed(transport.client)
         answer = redirect(self._renderer.links.console())
         keep_login(answer, transport, login)
         return answer
@@ -89,6 +107,12 @@ class LoginPages:
             token=form_token(guest.login),
         )
         return page(request, html)
+
+    def _too_many(self, request: Request, seconds: int) -> Response:
+        _ = catalog(language_of(request)).gettext
+        answer = self._form(request, _("Too many logins: try again in a minute."), 429)
+        answer.headers["retry-after"] = str(seconds)
+        return answer
 
     def _form(self, request: Request, error: str | None, status: int) -> Response:
         language = language_of(request)
