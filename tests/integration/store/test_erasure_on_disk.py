@@ -65,13 +65,14 @@ def doomed_broker(store: Store) -> StreamsBroker:
     """Return a broker whose actor fails with an error that quotes the attempts."""
     broker = StreamsBroker(url=store.url, namespace=store.keys.partition)
 
+    store.client.hset(broker._queue(QUEUE).keys.settings, "max_retries", 0)
+
     @dramatiq.actor(
         broker=broker,
         actor_name=ACTOR,
         queue_name=QUEUE,
         batch="attempts",
         batch_max_messages=1,  # else a batch that fails is divided, and its messages wait
-        max_retries=0,
     )
     def score_attempts(attempts: bytes) -> None:
         ids = [attempts[at : at + 16] for at in range(0, len(attempts), 16)]
