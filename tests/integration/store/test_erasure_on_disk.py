@@ -81,8 +81,9 @@ def doomed_broker(store: Store) -> StreamsBroker:
     return broker
 
 
-def let_messages_die(broker: StreamsBroker, count: int) -> list[DeadLetter]:
-    """Let the messages of the queue fail; return the dead letters, of which there are `count` then."""
+def let_messages_die(store: Store, broker: StreamsBroker) -> list[DeadLetter]:
+    """Let all messages of the queue fail; return the dead letters."""
+    count = store.client.xlen(store.outbox.stream)
     worker = dramatiq.Worker(broker, worker_threads=1, worker_timeout=100)
     worker.start()
     try:
@@ -113,7 +114,7 @@ def test_nothing_of_an_erased_person_is_on_the_server_or_in_its_files(
     (one,) = store.submit(msgspec.structs.replace(personal("canary-key"), codes=ANSWERS))
     block, slot = place(arrival_of(one.id))
     broker = doomed_broker(store)
-    letters = let_messages_die(broker, store.client.xlen(outbox.stream))
+    letters = let_messages_die(store, broker)
     assert {each.reason for each in letters} == {"ValueError"}
     assert any(one.id in each.ids for each in letters)
     score(store, [one.id])
@@ -150,7 +151,7 @@ def test_nothing_of_an_erased_person_is_on_the_server_or_in_its_files(
     assert not store.client.hexists(store.keys.history(block), str(slot))
     # The dead letters are still there; whoever requeues them gets nothing back.
     assert broker.requeue_dead(QUEUE, [each.id for each in letters]) == len(letters)
-    let_messages_die(broker, len(letters))
+    let_messages_die(store, broker)
     score(store, [one.id])
     rewrite(store)
     assert traces(store, server.directory, words) == set()
