@@ -71,12 +71,18 @@ def write_append_only_file(client: "redis.Redis") -> None:
 
 
 def put_in_place(work: Path) -> None:
-    """Move the append-only file into its directory, and remove the rest; the server must have ended."""
+    """Move the append-only file into its directory, and remove the rest; the server must have ended.
+
+    The snapshot, which has the erased persons, is removed first: a process that dies leaves it only in a directory
+    without data, where the next run removes it.
+    """
     made = work / _APPEND_ONLY
     if not list(made.glob("*.manifest")):
         raise CliError(f"the server has written no append-only file to {made}")
     for path in [*made.iterdir(), made]:
         _sync(path)
+    (work / SNAPSHOT).unlink()
+    _sync(work)
     made.rename(work.parent / _APPEND_ONLY)
     _sync(work.parent)
     shutil.rmtree(work)
