@@ -18,6 +18,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 #: A text, or texts by language.
 Localized = str | dict[str, str]
+#: Addresses or networks of proxies.
+Networks = list[Annotated[str, Meta(pattern="^[0-9a-fA-F.:]+(/[0-9]{1,3})?$")]]
 
 
 class ApiKey(Group, frozen=True):
@@ -86,6 +88,7 @@ class Api(Process, frozen=True):
     replicas: Count | UnsetType = UNSET
     service: HttpService | UnsetType = UNSET
     keys: ApiKeys | UnsetType = UNSET
+    trusted_proxies: Networks | UnsetType = UNSET
     drain_seconds: Seconds | UnsetType = UNSET
     grace_seconds: Seconds | UnsetType = UNSET
     autoscaling: Autoscaling | UnsetType = UNSET
@@ -105,14 +108,19 @@ class Organisation(Group, frozen=True):
     instruments: dict[str, Localized] | UnsetType = UNSET
 
 
+class Console(Group, frozen=True):
+    """The reports of groups, for organisations."""
+
+    enabled: bool | UnsetType = UNSET
+
+
 class Pages(Process, frozen=True):
     """The pages for participants."""
 
     enabled: bool | UnsetType = UNSET
     base_path: Annotated[str, Meta(pattern="^((/[A-Za-z0-9._~-]+)+/?)?$")] | UnsetType = UNSET
-    trusted_proxies: (
-        list[Annotated[str, Meta(pattern="^[0-9a-fA-F.:]+(/[0-9]{1,3})?$")]] | UnsetType
-    ) = UNSET
+    trusted_proxies: Networks | UnsetType = UNSET
+    console: Console | UnsetType = UNSET
     organisation: Organisation | UnsetType = UNSET
     replicas: Count | UnsetType = UNSET
     service: HttpService | UnsetType = UNSET

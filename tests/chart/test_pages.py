@@ -21,6 +21,7 @@ from tests.chart.rendering import (
 )
 from tests.pages.instruments import plain
 
+from stanine.api.settings import read_settings as read_api_settings
 from stanine.domain.instruments.instrument import parse_instrument
 from stanine.domain.scoring.index import build_entry
 from stanine.pages.app import make_pages
@@ -76,6 +77,10 @@ def test_the_program_reads_the_values(tmp_path: Path) -> None:
     settings = settings_of(objects, tmp_path)
     assert settings.base_path == "/survey"
     assert [str(each) for each in settings.trusted_proxies] == ["10.0.0.0/8", "fd00::/8"]
+    assert settings.console
+    api = pod_specs(objects)["Deployment/trial-stanine-api"]
+    proxies = read_api_settings(environment(api) | {"STANINE_REDIS_URL": "redis://h"})
+    assert [str(each) for each in proxies.trusted_proxies] == ["10.0.0.0/8", "192.0.2.7/32"]
     assert settings.organisation.name == "University of Examples"
     assert in_language(settings.organisation.consent, "de") == "Ich nehme freiwillig teil."
     assert settings.organisation.contact is None
@@ -87,6 +92,13 @@ def test_the_program_reads_the_values(tmp_path: Path) -> None:
 
 def answer_ready(_request: httpx.Request) -> httpx.Response:
     return httpx.Response(200)
+
+
+def test_the_console_is_off_by_default_and_never_routed(tmp_path: Path) -> None:
+    objects = render({"pages": {"enabled": True, "ingress": {"enabled": True}}})
+    assert not settings_of(objects, tmp_path).console
+    routed = str(of_kind(render(EVERYTHING), "Ingress")["trial-stanine-pages"])
+    assert "console" not in routed
 
 
 @pytest.mark.parametrize("base", ["", "/survey", "/a/b/"])

@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ApiSessions(client),
         close,
         results=ApiResults(client),
-        organisations=ApiOrganisations(client),
+        organisations=ApiOrganisations(client) if settings.console else None,
     )
     app = with_readiness(observed(pages, metrics, provider), probe, watch_readiness(registry))
     port = listener.getsockname()[1]
@@ -115,6 +115,11 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="YAML file of who asks: name, contact, privacyUrl, consent",
     )
+    parser.add_argument(
+        "--console",
+        action="store_true",
+        help="also serve reports of groups at /console, after a login with an API key",
+    )
 
 
 def read_settings(options: argparse.Namespace) -> PagesSettings:
@@ -123,6 +128,7 @@ def read_settings(options: argparse.Namespace) -> PagesSettings:
         read_base_path(options.base_path),
         read_networks(options.trust_proxy),
         Organisation() if options.organisation is None else read_organisation(options.organisation),
+        console=options.console,
     )
 
 

@@ -35,6 +35,8 @@ class PagesSettings(msgspec.Struct, frozen=True):
     #: Proxies whose X-Forwarded-Proto, X-Forwarded-Host and X-Forwarded-For are used.
     trusted_proxies: tuple[Network, ...] = ()
     organisation: Organisation = Organisation()
+    #: Whether the process serves reports of groups, for which people log in with API keys.
+    console: bool = False
     #: A sentence above every page, such as that of a preview.
     banner: Localized | None = None
 
