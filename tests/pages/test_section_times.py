@@ -6,6 +6,7 @@ import pytest
 from tests.pages.instruments import timed
 from tests.pages.people import Arrive, answer, proceed, saved, start
 from tests.pages.serving import Survey
+from tests.pages.test_checks import axe, small_targets
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +40,30 @@ def test_the_time_of_a_section_begins_with_a_button(
     timer = page.get_by_role("timer")
     timer.get_by_text("Time left for this section: 9:5").wait_for()
     assert survey.session(page)["sectionDeadlines"].keys() == {"quick"}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_pages_of_a_section_meet_the_rules_of_every_page(
+    person: Arrive, survey: Survey, long: str, scheme: str
+) -> None:
+    page = person(color_scheme=scheme, viewport={"width": 320, "height": 600})
+    start(page, survey.invite(long, timeLimitSeconds=3_000))
+
+    def check() -> None:
+        assert axe(page) == []
+        assert small_targets(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+    check()
+    begin(page)
+    check()
+    page.get_by_role("button", name="Continue").scroll_into_view_if_needed()
+    for timer in page.get_by_role("timer").all():
+        assert 0 <= timer.bounding_box()["y"] < 300, "the time is in sight wherever the page is"
+    page.reload()
+    end(survey, page)
+    page.reload()
+    check()
 
 
 def test_no_way_back_to_a_section_gives_new_time(person: Arrive, survey: Survey, long: str) -> None:

@@ -35,6 +35,7 @@ class SectionPages:
         section, form, links = visit.section_of(page), visit.prepared.form, self._visits.links
         assert section is not None
         is_over = section.id in visit.session.section_deadlines
+        left = visit.seconds_left(monotonic_seconds())
         title = section.title or form.title
         html = self._visits.renderer.render(
             "survey/section.html",
@@ -44,6 +45,7 @@ class SectionPages:
             else title,
             content=language_attributes(form.language, visit.language),
             is_over=is_over,
+            time_left=None if left is None else visit.wording.time_left(left),
             instructions=paragraphs(section.instructions),
             limit=visit.wording.limit(section.time_limit_seconds or 0),
             has_earlier=visit.page_before(page.number) is not None,

@@ -80,7 +80,7 @@ class Wording:
                     "count": self.number(item.max_length or 0)
                 }
             case "Date":
-                return self.gettext("A date that exists, with day, month and year.")
+                return self.gettext("Please enter a date that exists, with day, month and year.")
         return self.gettext("Choose one of the options.")
 
     def wrong_attribute(self, attribute: AttributeInfo) -> str:
@@ -89,10 +89,10 @@ class Wording:
             return self.gettext("Choose one of the options.")
         match attribute.type:
             case "Integer":
-                return self.gettext("A whole number.")
+                return self.gettext("Please enter a whole number.")
             case "Number":
-                return self.gettext("A number.")
-        return self.gettext("A text of one line.")
+                return self.gettext("Please enter a number.")
+        return self.gettext("Please enter a text of one line.")
 
     def progress(self, number: int, count: int) -> str:
         """Return where a page is among the pages."""
