@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stanine.domain.scoring.index import FormAttribute
@@ -51,6 +51,21 @@ def test_groups_say_whom_they_hold_in_the_order_of_their_values() -> None:
     }
 
 
+@given(
+    st.integers(-99_999, 99_999).map(lambda x: x / 100),
+    st.sampled_from(["0.01", "0.1", "0.3", "0.7", "2.5", "10"]),
+)
+@example(19.9, "0.1")
+def test_a_class_holds_the_people_that_were_counted_in_it(weight: float, width: str) -> None:
+    """Seen to fail: 19.9 in classes of 0.1 was in the class from 19.900000000000002."""
+    ((low, high),) = [
+        where["weight"] for where in groups_of(f"weight:{width}", [{"weight": weight}]).values()
+    ]
+    assert low <= weight <= high
+    assert high - low == pytest.approx(float(width), abs=1e-8)
+    assert round(low, 9) == low
+
+
 def test_an_id_is_one_whatever_the_texts_are() -> None:
     cities = ["Köln", "K_ln", "2nd", "x" * 100, "'; no"]
     found = groups_of("city", [{"city": city} for city in cities])
@@ -79,6 +94,8 @@ def test_an_id_is_one_whatever_the_texts_are() -> None:
         ("age:x", "above 0"),
         ("age:nan", "above 0"),
         ("age:2.5", "whole"),
+        ("weight:1e-7", "0.000001"),
+        ("weight:1e300", "1000000000"),
         ("age:", "above 0"),
     ],
 )

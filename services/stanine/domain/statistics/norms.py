@@ -13,7 +13,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from stanine.domain.limits import MAX_ID
+from stanine.domain import limits
+from stanine.domain.instruments.item_forms import exact
 from stanine.domain.scoring.index import FormAttribute
 from stanine.domain.scoring.rounding_vectors import nine
 from stanine.domain.statistics.moments import Moments
@@ -28,6 +29,10 @@ MAX_FREQUENCIES = 10_000
 #: Distance between the highest value of a class and the next class, for attributes of type Number: both ends of a
 #: range in `where` are inclusive.
 _BELOW = 1e-9
+#: Least width of a class: far more than the distance between two classes.
+_LEAST_WIDTH = 1e-6
+#: Relative error of a quotient near a whole number, many times that of float64: there the class is found exactly.
+_DOUBTFUL = 1e-12
 
 
 class GroupingError(Exception):
@@ -79,6 +84,10 @@ def _width(name: str, text: str, attribute: FormAttribute) -> float:
     if not 0 < width < math.inf:
         raise GroupingError(
             f'"{name}:{text}": the width of a class is a number above 0, as in {name}:10'
+        )
+    if not _LEAST_WIDTH <= width <= limits.LARGEST_NUMBER:
+        raise GroupingError(
+            f'"{name}:{text}": the width of a class is from {_LEAST_WIDTH:f} to {limits.LARGEST_NUMBER:d}'
         )
     if attribute.type == "Integer" and width != int(width):
         raise GroupingError(
@@ -165,9 +174,7 @@ class NormSums:
             if value is None:
                 return None
             place.append(
-                value
-                if by.width is None or isinstance(value, str)
-                else math.floor(value / by.width)
+                value if by.width is None or isinstance(value, str) else _class_of(value, by.width)
             )
         return tuple(place)
 
@@ -273,14 +280,22 @@ class Norms(msgspec.Struct, frozen=True):
     without_attribute: int
 
 
+def _class_of(value: float, width: float) -> int:
+    """Return the index of a value's class: of 19.9 in classes of 0.1 it is 199, as in decimals."""
+    quotient = value / width
+    if abs(quotient - round(quotient)) > _DOUBTFUL * max(1.0, abs(quotient)):
+        return math.floor(quotient)
+    return exact(value) // exact(width)
+
+
 def _class(value: Any, by: By) -> list[Any]:
     """Return the lowest and highest value of a class, as in `where`."""
     if by.width is None:
         return [value, value]
-    low = value * by.width
+    low, next_low = value * exact(by.width), (value + 1) * exact(by.width)
     if by.attribute.type == "Integer":
-        return [int(low), int(low + by.width) - 1]
-    return [_plain(low), round(low + by.width - _BELOW, 9)]
+        return [int(low), int(next_low) - 1]
+    return [_plain(float(low)), round(float(next_low) - _BELOW, 9)]
 
 
 def _plain(x: float) -> int | float:
@@ -295,7 +310,9 @@ def _number(value: Any) -> str:
 def _unique(wanted: str, taken: set[str]) -> str:
     """Return an unused id that resembles `wanted`, and add it to `taken`."""
     letters = "".join(one if one.isascii() and one.isalnum() else "_" for one in wanted)
-    base = (letters if letters[0].isalpha() else f"group_{letters.lstrip('_')}")[: MAX_ID - 5]
+    base = (letters if letters[0].isalpha() else f"group_{letters.lstrip('_')}")[
+        : limits.MAX_ID - 5
+    ]
     name, number = base, 1
     while name in taken:
         number += 1
