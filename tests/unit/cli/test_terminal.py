@@ -3,12 +3,14 @@
 import contextlib
 import io
 import math
+import os
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stanine.cli.io.terminal import View, show, show_table
+from stanine.cli.io.terminal import View, open_input, show, show_table
 from stanine.domain.instruments.document import read_yaml
 from stanine.domain.tables.csv_lines import shortest
 
@@ -68,3 +70,12 @@ def test_a_table_aligns_numbers_to_the_right(capsys: pytest.CaptureFixture[str])
 def test_an_empty_table_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     show_table([])
     assert capsys.readouterr().out == ""
+
+
+def test_a_file_name_that_is_not_utf_8_is_shown_without_surrogates(tmp_path: Path) -> None:
+    """Seen to fail: `stanine validate` and `stanine norms` ended with UnicodeEncodeError."""
+    file = os.fsdecode(os.fsencode(tmp_path) + b"/bad\xff.csv")
+    Path(file).write_bytes(b"a\n")
+    with open_input(file) as (stream, shown):
+        assert stream.read() == b"a\n"
+    assert shown == f"{tmp_path}/bad?.csv"

@@ -163,3 +163,19 @@ def test_equal_scores_count_as_one_to_nine_decimals() -> None:
     sums.add([{}] * 3, np.array([[0.3], [0.1 + 0.2], [-0.0]]))
     (one,) = sums.norms(1).groups
     assert one.scales["s"].frequencies == (ScoreFrequency(0.0, 1), ScoreFrequency(0.3, 2))
+
+
+def test_figures_that_only_rounding_errors_keep_from_zero_are_stated_as_zero() -> None:
+    """Seen to fail: a mean of 9e-18 was printed to be pasted, which a document cannot have."""
+
+    def stated(*scores: float) -> tuple[float, float] | None:
+        sums = NormSums((), ["s"])
+        sums.add([{} for _ in scores], np.array(scores)[:, None])
+        return sums.norms(1).groups[0].scales["s"].stated
+
+    found = stated(-0.3, 0.1, 0.2, 0.2, 0.1, -0.3)
+    assert found is not None
+    assert found == (0, pytest.approx(0.2366, abs=1e-4))
+    assert stated(0.3, 0.1 + 0.2, 0.3) is None
+    assert stated(1, 2) == (1.5, pytest.approx(0.5**0.5))
+    assert stated(1) is None

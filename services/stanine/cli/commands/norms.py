@@ -94,7 +94,7 @@ def _report(found: Norms, least: int, file: str) -> None:
         )
     for one in found.groups:
         for scale, scores in one.scales.items():
-            if not scores.sd:
+            if scores.stated is None:
                 note(
                     f"{file}: {one.group.id}: all scores of {scale} are equal, so that it has no norm with a mean and sd"
                 )
@@ -172,9 +172,10 @@ def _entry(scores: ScoreNorms | None, title: str) -> str:
     if scores is None:
         return ""
     if title == "norms":
-        if scores.mean is None or not scores.sd:
+        if scores.stated is None:
             return ""
-        return f"{{mean: {shortest(scores.mean)}, sd: {shortest(scores.sd)}}}  # n = {scores.n}"
+        mean, sd = scores.stated
+        return f"{{mean: {shortest(mean)}, sd: {shortest(sd)}}}  # n = {scores.n}"
     if scores.frequencies is None:
         return ""
     counts = ", ".join(

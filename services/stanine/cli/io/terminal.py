@@ -151,7 +151,8 @@ def open_input(file: str) -> Iterator[tuple[IO[bytes], str]]:
     except (OSError, ValueError) as error:  # ValueError: an invalid file name
         raise InvalidInputError(f"{file}: {_say(error)}") from None
     with stream:
-        yield stream, file
+        # A name that is not UTF-8 has surrogates, which no output may contain.
+        yield stream, file.encode("utf-8", "replace").decode()
 
 
 @contextmanager

@@ -263,6 +263,16 @@ class ScoreNorms(msgspec.Struct, frozen=True):
     sd: float | None
     frequencies: tuple[ScoreFrequency, ...] | None
 
+    @property
+    def stated(self) -> tuple[float, float] | None:
+        """The mean and sd as a document states them; None if all scores are equal or fewer than two.
+
+        Figures that only rounding errors keep from 0 are 0: a document has no number below 1e-9.
+        """
+        if self.mean is None or self.sd is None or self.sd < limits.SMALLEST_NUMBER:
+            return None
+        return 0.0 if abs(self.mean) < limits.SMALLEST_NUMBER else self.mean, self.sd
+
 
 class GroupNorms(msgspec.Struct, frozen=True):
     """One group: its size and its scores by scale."""
