@@ -1,15 +1,18 @@
-"""kill -9 of the API and of the server while people fill in sessions on two devices, with a ledger on their side.
+"""kill -9 of the API, both watchers and the server while people fill in sessions on two devices, with a ledger.
 
 Nothing is lost, split or doubled. STANINE_SESSIONS says how many sessions (100; `make soak`: 10,000), STANINE_SEED repeats a run.
 """
 
+import itertools
+import json
 import os
 import random
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +34,8 @@ class Device:
     """One of two devices on which a session is filled in: it knows the last `seq` that it has seen."""
 
     def __init__(self, http: httpx.Client, session: dict[str, Any], ledger: dict[str, int]) -> None:
+        #: How often each kind of save was acknowledged or refused as it had to be.
+        self.counts = Counter[str]()
         self._http = http
         self._address = f"/v1/sessions/{session['session']}"
         self._headers = {"authorization": f"Bearer {session['token']}"}
@@ -46,19 +51,23 @@ class Device:
             if answer.status_code == 409:
                 there = answer.json()["session"]
                 seq = there["seq"] + 1
+                self.counts["refused for the other device"] += 1
                 continue
             assert answer.status_code == 200, answer.text
             self._seq = seq
             self._ledger |= answers
+            self.counts["saved"] += 1
             if chance.random() < 0.1:
                 assert (
                     self.ask("PATCH", "", {"seq": seq, "answers": answers}).json().get("repeated")
                     is True
                 )
+                self.counts["duplicates"] += 1
             if chance.random() < 0.1 and seq > 1:
                 assert (
                     self.ask("PATCH", "", {"seq": seq - 1, "answers": {"A1": 6}}).status_code == 409
                 )
+                self.counts["older seq"] += 1
             return
 
     def submit(self) -> dict[str, Any]:
@@ -102,8 +111,8 @@ def open_once(http: httpx.Client, number: int) -> dict[str, Any]:
         time.sleep(0.05)
 
 
-def fill_in(services: Services, number: int, seed: int) -> tuple[str, dict[str, int]]:
-    """Fill in one session and submit it from both devices; return the attempt and what was acknowledged."""
+def fill_in(services: Services, number: int, seed: int) -> tuple[str, dict[str, int], Counter[str]]:
+    """Fill in one session, submit it from both devices; return attempt, ledger and counts of saves."""
     chance, ledger = random.Random(f"{seed} {number}"), dict[str, int]()
     with services.client(timeout=10) as http:
         session = open_once(http, number)
@@ -118,7 +127,21 @@ def fill_in(services: Services, number: int, seed: int) -> tuple[str, dict[str, 
             )
         first, second = devices[0].submit(), devices[1].submit()
     assert first["attempt"] == second["attempt"]
-    return first["attempt"], ledger
+    return first["attempt"], ledger, devices[0].counts + devices[1].counts
+
+
+def stored_answers(http: httpx.Client) -> list[tuple[str, dict[str, int]]]:
+    """Return every attempt in the list of attempts with the items that are answered."""
+    with http.stream("GET", "/v1/instruments/bfi-25/attempts") as response:
+        assert response.status_code == 200
+        lines = [line for line in map(json.loads, response.iter_lines()) if "attempt" in line]
+    return [
+        (
+            line["attempt"],
+            {item: value for item, value in line["answers"].items() if value is not None},
+        )
+        for line in lines
+    ]
 
 
 @pytest.mark.slow
@@ -126,7 +149,8 @@ def test_no_session_is_lost_split_or_doubled_whatever_is_killed(tmp_path: Path) 
     seed = int(os.environ.get("STANINE_SEED", time.time()))
     print(f"STANINE_SEED={seed}")  # noqa: T201 - a failing run is repeated with it
     chance, services, done = random.Random(seed), Services(tmp_path), threading.Event()
-    kills = {"api": 0, "valkey": 0, "result-watcher": 0}
+    began = time.monotonic()
+    kills = {"api": 0, "valkey": 0, "result-watcher": 0, "index-watcher": 0}
 
     def kill() -> None:
         while not done.wait(chance.uniform(0.5, 1.5)):
@@ -148,25 +172,39 @@ def test_no_session_is_lost_split_or_doubled_whatever_is_killed(tmp_path: Path) 
                 headers={"content-type": "application/yaml"},
             )
             assert put.is_success, put.text
-        killer = threading.Thread(target=kill)
-        killer.start()
-        try:
-            with ThreadPoolExecutor(PEOPLE_AT_ONCE) as people:
-                filled = list(
-                    people.map(lambda number: fill_in(services, number, seed), range(SESSIONS))
-                )
-        finally:
+        numbers = itertools.count()
+
+        def fill_in_many() -> list[tuple[str, dict[str, int], Counter[str]]]:
+            """Fill in sessions until there are enough and every process was killed, or another failed."""
+            mine = []
+            while not done.is_set():
+                number = next(numbers)
+                if number >= SESSIONS and min(kills.values()) >= 1:
+                    break
+                mine.append(fill_in(services, number, seed))
+            return mine
+
+        with ThreadPoolExecutor(PEOPLE_AT_ONCE + 1) as pool:
+            killer = pool.submit(kill)
+            people = [pool.submit(fill_in_many) for _ in range(PEOPLE_AT_ONCE)]
+            killer.add_done_callback(lambda _: done.set())
+            wait(people, return_when=FIRST_EXCEPTION)
             done.set()
-            killer.join()
+            killer.result()
+            filled = [session for person in people for session in person.result()]
+        counts = sum((each for _, _, each in filled), Counter[str]())
+        seconds = time.monotonic() - began
+        print(f"{len(filled)} sessions in {seconds:.0f} s; kill -9: {kills}; saves: {dict(counts)}")  # noqa: T201 - the figures of the long run
         assert min(kills.values()) >= 1, kills
+        assert len(filled) >= SESSIONS
+        assert counts["saved"] == len(filled) * 2 * SAVES
+        ledgers = {attempt: ledger for attempt, ledger, _ in filled}
+        assert len(ledgers) == len(filled)
         services.await_ready()
         with services.client() as http:
-            assert len({attempt for attempt, _ in filled}) == SESSIONS
-            for attempt, ledger in filled:
-                answers = http.get(f"/v1/attempts/{attempt}").json()["answers"]
-                assert {
-                    item: value for item, value in answers.items() if value is not None
-                } == ledger
+            stored = stored_answers(http)
+            assert len(stored) == len(filled)
+            assert dict(stored) == ledgers
             listed: dict[str, int] = {}
 
             def all_scored() -> bool:
@@ -180,11 +218,11 @@ def test_no_session_is_lost_split_or_doubled_whatever_is_killed(tmp_path: Path) 
                     for item in page["items"]:
                         listed[item["attempt"]] = listed.get(item["attempt"], 0) + 1
                     if not page["items"]:
-                        return len(listed) >= SESSIONS
+                        return len(listed) >= len(filled)
                     after = page["next"]
 
             eventually(all_scored, HEALED_WITHIN)
-            assert listed == dict.fromkeys((attempt for attempt, _ in filled), 1)
+            assert listed == dict.fromkeys(ledgers, 1)
     finally:
         services.stop()
 
