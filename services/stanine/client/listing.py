@@ -1,4 +1,4 @@
-"""Read a list page by page and skip repeated items. No I/O; `Listing` and `AsyncListing` run it."""
+"""Read a list page by page and skip repeated items. No network I/O; `Listing` and `AsyncListing` run it."""
 
 from collections import deque
 from collections.abc import Callable
@@ -9,14 +9,15 @@ from stanine.client.errors import HistoryChangedError
 from stanine.client.flow import Flow, RequestContext, exchange, log
 from stanine.client.messages import ApiCall
 from stanine.client.records import AttemptResult, Page
+from stanine.client.seen_ids import SeenIds
 
 Item = TypeVar("Item")
 
 #: Behaviour after a changed history: raise HistoryChangedError, or continue from the cursor that it names.
 OnHistoryChange = Literal["raise", "continue"]
 
-#: Bytes of the longest id, that of an attempt. A list may have millions of results, so ids are stored packed.
-_ID_BYTES = 16
+#: Bytes of the digest that identifies one of several results of an attempt.
+_DIGEST_BYTES = 16
 
 
 def result_id(result: AttemptResult) -> str:
@@ -24,7 +25,7 @@ def result_id(result: AttemptResult) -> str:
     if not result.replaced:
         return result.attempt
     return blake2b(
-        f"{result.attempt} {result.replaced}".encode(), digest_size=_ID_BYTES
+        f"{result.attempt} {result.replaced}".encode(), digest_size=_DIGEST_BYTES
     ).hexdigest()
 
 
@@ -58,8 +59,8 @@ class ListReader(Generic[Item]):
         self.at_end = False
         #: How often the server had other data, and reading continued from the cursor that it named.
         self.history_changes = 0
-        self._ids = bytearray()
-        self._known: set[bytes] | None = None
+        #: Items returned so far, if they may be returned again.
+        self._seen = SeenIds() if id_of is not None and on_history_change == "continue" else None
 
     @property
     def cursor(self) -> str:
@@ -94,17 +95,12 @@ class ListReader(Generic[Item]):
                 )
                 self.history_changes += 1
                 self._next = self._cursor = error.following
-                if self._id_of is not None:
-                    starts = range(0, len(self._ids), _ID_BYTES)
-                    self._known = {bytes(self._ids[start : start + _ID_BYTES]) for start in starts}
 
     def _is_new(self, item: Item) -> bool:
-        if self._id_of is None or self._on_change == "raise":
+        if self._seen is None or self._id_of is None:
             return True
-        packed = bytes.fromhex(self._id_of(item)).rjust(_ID_BYTES, b"\0")
-        if self._known is not None:
-            if packed in self._known:
-                return False
-            self._known.add(packed)
-        self._ids += packed
+        name = self._id_of(item)
+        if self.history_changes and name in self._seen:
+            return False
+        self._seen.add(name)
         return True
