@@ -42,6 +42,8 @@ COMPARE_STUCK = 3 * COMPARE_INTERVAL
 #: Seconds of comparisons that all found missed changes, after which the watch counts as dead and the process
 #: restarts.
 WATCH_MISSING = 4 * COMPARE_INTERVAL
+#: Seconds after which a resource that is listed but not cached may have been deleted.
+LIST_AGAIN = 10.0
 #: Seconds between heartbeats of an idle worker.
 HEARTBEAT_INTERVAL = 5.0
 
@@ -84,6 +86,9 @@ class Controller:
         self._history = 0
         #: Whether the whole cache belongs to the current history.
         self._history_complete = True
+        #: Listed resources that were not cached yet, and when to list them again.
+        self._awaited: set[Key] = set()
+        self._list_again = 0.0
         #: The resourceVersion of the last list.
         self._listed = ""
         #: Differences from the last list: keys, with uid and version of the cached state (None: not cached).
@@ -190,21 +195,28 @@ class Controller:
         self._started.set()
 
     async def is_synced(self) -> bool:
-        """Return whether the cache contains everything that the API server lists."""
-        try:
-            for kind in self._kinds.values():
-                for namespace in self._namespaces:
-                    for metadata in await self._cluster.list_metadata(kind, namespace):
-                        if (
-                            self._resource_cache.get(
-                                (kind.name, metadata["namespace"], metadata["name"])
-                            )
-                            is None
-                        ):
-                            return False
-        except ClusterError:
-            return False
-        return True
+        """Return whether the cache contains all resources of a list of the API server.
+
+        Resources created after that list are not awaited. While resources are missing, the list is repeated only to
+        exclude deleted ones.
+        """
+        if not self._awaited or self._loop.time() >= self._list_again:
+            try:
+                listed = await self._list_keys()
+            except ClusterError:
+                return False
+            self._awaited = self._awaited & listed if self._awaited else listed
+            self._list_again = self._loop.time() + LIST_AGAIN
+        self._awaited = {key for key in self._awaited if self._resource_cache.get(key) is None}
+        return not self._awaited
+
+    async def _list_keys(self) -> set[Key]:
+        return {
+            (kind.name, metadata["namespace"], metadata["name"])
+            for kind in self._kinds.values()
+            for namespace in self._namespaces
+            for metadata in await self._cluster.list_metadata(kind, namespace)
+        }
 
     def stop(self) -> None:
         """Start no further reconciliations; running ones finish."""

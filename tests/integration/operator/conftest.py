@@ -67,10 +67,7 @@ def namespace(api: Api) -> Iterator[str]:
     api.make_namespace(name)
     yield name
     for kind in ("Instrument", "Queue", "RedisConfig"):
-        for each in api.list_all(kind, name):
-            api.patch(kind, name, each["metadata"]["name"], {"metadata": {"finalizers": None}})
-            if not each["metadata"].get("deletionTimestamp"):
-                api.delete(kind, name, each["metadata"]["name"])
+        api.delete_all(kind, name)
     api.request("DELETE", f"/api/v1/namespaces/{name}")
 
 

@@ -130,6 +130,19 @@ class Api:
     def delete(self, kind: str, namespace: str, name: str) -> None:
         self.request("DELETE", path_of(kind, namespace, name))
 
+    def delete_all(self, kind: str, namespace: str, threads: int = 8) -> None:
+        """Delete all objects of a kind, also those whose operator is gone."""
+
+        def free(each: Object) -> None:
+            if each["metadata"].get("finalizers"):
+                self.patch(
+                    kind, namespace, each["metadata"]["name"], {"metadata": {"finalizers": None}}
+                )
+
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(free, self.list_all(kind, namespace)))
+        self.request("DELETE", path_of(kind, namespace))
+
     def events(self, namespace: str, name: str) -> list[tuple[str, str, str]]:
         """Return (type, reason, message) of the events of an object, once per count."""
         return [
@@ -271,13 +284,14 @@ class OperatorProcess:
 
     def lines(self) -> list[Object]:
         """Return the log of the current process; lines other than JSON as {"raw": …}."""
-        lines = []
+        return list(self._read_lines())
+
+    def _read_lines(self) -> Iterator[Object]:
         for line in self.log.read_bytes()[self._begins_at :].decode(errors="replace").splitlines():
             try:
-                lines.append(json.loads(line))
+                yield json.loads(line)
             except ValueError:
-                lines.append({"raw": line})
-        return lines
+                yield {"raw": line}
 
     def is_ready(self) -> bool:
         return self.probe("/readyz")[0] == 200
@@ -287,7 +301,7 @@ class OperatorProcess:
         port = next(
             (
                 line["health_port"]
-                for line in self.lines()
+                for line in self._read_lines()
                 if line.get("event") == "operator.started"
             ),
             None,

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from tests.integration.operator.harness import Api, OperatorProcess, queue, redis_config
@@ -23,21 +24,15 @@ def test_a_thousand_queues_converge_from_a_cold_start_and_then_cause_no_writes(
     api.create_many([queue(namespace, f"q-{number}") for number in range(1000)])
     began = time.monotonic()
     operator = start_operator(wait=False, hurried=True)
-    while True:
-        found = api.list_all("Queue", namespace)
-        ready = sum(
-            1
-            for each in found
-            for condition in each.get("status", {}).get("conditions", ())
-            if _is_ready(each, condition)
-        )
-        if ready == 1000:
-            break
-        assert time.monotonic() - began < CONVERGED, f"{ready} of 1000 are ready"
+    # its own figure is cheap to read; the resources, a thousand a list, are read once at the end
+    while operator.metric("stanine_operator_resources", kind="Queue", ready="True") < 1000:
+        assert time.monotonic() - began < CONVERGED, operator.lines()[-20:]
         time.sleep(0.5)
     seconds = time.monotonic() - began
     record_property("seconds", round(seconds, 1))
     print(f"1,000 queues converged in {seconds:.1f} s from the operator's start")  # noqa: T201 - the figure is asked for
+    found = api.list_all("Queue", namespace)
+    assert sum(map(_is_ready, found)) == 1000
     versions = {each["metadata"]["name"]: each["metadata"]["resourceVersion"] for each in found}
     reconciler = operator.metric("stanine_operator_reconciles_total", kind="Queue")
     deadline = time.monotonic() + 180
@@ -53,11 +48,10 @@ def test_a_thousand_queues_converge_from_a_cold_start_and_then_cause_no_writes(
     assert operator.metric("stanine_operator_resources", kind="Queue", ready="True") == 1000
 
 
-def _is_ready(resource: dict[str, object], condition: dict[str, object]) -> bool:
-    metadata = resource["metadata"]
-    assert isinstance(metadata, dict)
-    return (
+def _is_ready(resource: dict[str, Any]) -> bool:
+    return any(
         condition["type"] == "Ready"
         and condition["status"] == "True"
-        and condition["observedGeneration"] == metadata["generation"]
+        and condition["observedGeneration"] == resource["metadata"]["generation"]
+        for condition in resource.get("status", {}).get("conditions", ())
     )
