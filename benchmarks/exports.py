@@ -38,6 +38,8 @@ from stanine.store.keys import Keys
 LINES = 2000
 #: Seconds without progress of the watcher after which the run fails.
 STUCK = 60.0
+#: Times that a bulk request is sent until all its lines are accepted.
+TRIES = 10
 #: Bytes of an answer that are read at once.
 PART = 1 << 16
 #: Peak with the most attempts divided by that with the fewest: more is growth, not noise of the allocator.
@@ -89,38 +91,44 @@ class Measuring:
         self._services.kill("watcher")
         self._stream("GET attempts, NDJSON", "application/x-ndjson", in_lines)
         self._stream("GET attempts, CSV", "text/csv", in_table)
-        self._export("answers -o csv", in_table)
-        self._export("answers -o ndjson", in_lines)
-        self._export("answers -o parquet", in_parquet)
-        self._export(f"results -o csv --with {ALL}", in_table)
-        self._interrupt("answers -o ndjson", "answers -o csv", "GET attempts, CSV")
+        self._figure_of("statistics --by sex", _counted)
         self._figure_of("reliability", lambda found: found["people"])
         self._figure_of("norms --by sex,age:10", lambda found: found["people"])
-        self._figure_of("statistics --by sex", _counted)
+        self._export(f"results -o csv --with {ALL}", in_table)
+        self._export("answers -o ndjson", in_lines)
+        self._export("answers -o csv", in_table)
+        self._export("answers -o parquet", in_parquet)
+        self._interrupt("answers -o ndjson", "answers -o csv", "GET attempts, CSV")
         self._services.stop()
         return self._figures
 
     def _load(self, count: int) -> None:
         """Submit in bulk until there are `count` attempts, and wait for their results."""
         began = time.perf_counter()
-        connection = self._services.connection()
-        headers = {"Content-Type": "application/x-ndjson", **self._services.headers}
         for first in range(self.accepted.count, count, LINES):
             body = b"".join(line(number) for number in range(first, min(count, first + LINES)))
-            connection.request("POST", f"{LIST}:bulk", body, headers)
-            lines = [json.loads(each) for each in connection.getresponse().read().splitlines()]
-            self.accepted = self.accepted.add(
-                each["attempt"] for each in lines if each.get("status") == 202
-            )
-        connection.close()
-        if self.accepted.count != count:
-            raise RuntimeError(f"{self.accepted.count:,} of {count:,} attempts were accepted")
+            self.accepted = self.accepted.add(self._submit(body))
         self._await_results(count)
         self._note(
             "submit and score",
             time.perf_counter() - began,
             watcher=peak_bytes(self._services.pid("watcher")),
         )
+
+    def _submit(self, body: bytes) -> list[str]:
+        """Submit lines until all are accepted, as a client does; their keys make that harmless. Return the attempts."""
+        headers = {"Content-Type": "application/x-ndjson", **self._services.headers}
+        for _ in range(TRIES):
+            connection = self._services.connection()
+            connection.request("POST", f"{LIST}:bulk", body, headers)
+            lines = [json.loads(each) for each in connection.getresponse().read().splitlines()]
+            connection.close()
+            accepted = [each["attempt"] for each in lines if each.get("status") == 202]
+            if len(accepted) == body.count(b"\n"):
+                return accepted
+            refused = [each for each in lines if each.get("status") != 202][:1]
+            print(f"{len(accepted):,} lines were accepted; {refused}", file=sys.stderr, flush=True)
+        raise RuntimeError("not all lines are accepted")
 
     def _await_results(self, count: int) -> None:
         seen, moved = -1, time.monotonic()
