@@ -28,7 +28,7 @@ import redis
 from benchmarks import machine
 from benchmarks.api_services import Services
 from benchmarks.export_files import Identities, cut, in_lines, in_parquet, in_table
-from benchmarks.peak_memory import Finished, peak_bytes, reset_peak, run_command, size_of
+from benchmarks.peak_memory import FLAT, Finished, peak_bytes, reset_peak, run_command, size_of
 from benchmarks.peers import work
 from benchmarks.published import NAMESPACE, Published, plain_instrument
 from benchmarks.servers import running, set_appendfsync
@@ -42,8 +42,6 @@ STUCK = 60.0
 TRIES = 10
 #: Bytes of an answer that are read at once.
 PART = 1 << 16
-#: Peak with the most attempts divided by that with the fewest: more is growth, not noise of the allocator.
-FLAT = 1.1
 #: Share of an export after which it is interrupted.
 INTERRUPTED_AT = 1 / 3
 SCOPES = ["attempts:write", "attempts:read", "results:read", "instruments:read"]

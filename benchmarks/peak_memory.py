@@ -1,4 +1,7 @@
-"""Peak resident memory of a process (Linux): read it, reset it, and measure a command's. Used by exports.py."""
+"""Peak resident memory of a process (Linux): read it, reset it, and measure a command's.
+
+Used by exports.py and rescoring.py.
+"""
 
 import subprocess
 import time
@@ -9,6 +12,8 @@ from pathlib import Path
 
 from benchmarks.processes import started
 
+#: Peak with the most attempts divided by that with the fewest: more is growth, not noise of the allocator.
+FLAT = 1.1
 #: Seconds between two readings of a command's peak; a peak remains readable until the command ends.
 _LOOK = 0.02
 

@@ -1,6 +1,6 @@
 """Measure re-scoring: attempts per second, memory of the resultWatcher and of the server, dry run and run.
 
-    python -m benchmarks.rescoring [--attempts 1000000] [--json]
+    python -m benchmarks.rescoring [--attempts 100000,1000000] [--json] [--output FILE]
 
 All attempts at the 50 IPIP markers get other scores, because one item of each scale is no longer reverse-keyed. The
 result watcher is a process of its own. At the end every result is compared with a fresh scoring by the audit of
@@ -14,6 +14,7 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ import redis
 
 from benchmarks import machine
 from benchmarks.memory import in_stanine
-from benchmarks.processes import resident_bytes, started
+from benchmarks.peak_memory import FLAT, peak_bytes
+from benchmarks.processes import started
 from benchmarks.published import NAMESPACE, plain_instrument
 from benchmarks.servers import Server, redis_server, running
 from stanine.broker import StreamsBroker
@@ -43,8 +45,6 @@ from stanine.store.sweep import Sweep
 
 #: Seconds between two looks at the run.
 LOOK = 0.05
-#: Share of the run after which the watcher's memory is compared with its largest.
-WARM_UP = 0.1
 #: Seconds without progress after which a run counts as failed.
 STUCK = 60.0
 
@@ -106,23 +106,21 @@ class Measurement:
                 name, self._history, run=os.urandom(RUN_ID_BYTES), token=token, dry_run=dry_run
             )
             assert outcome.name == "STARTED", outcome
-            began, first, early, largest, seen, moved = 0.0, 0, 0, 0, 0, time.perf_counter()
+            began, first, seen, moved = 0.0, 0, 0, time.perf_counter()
             while True:
                 run = self._rescorings.read(1)
                 now = time.perf_counter()
                 assert run is not None
-                largest = max(largest, resident_bytes(process.pid))
                 if run.position > seen:
                     seen, moved = run.position, now
                 if not began and run.position > 0:
                     began, first = now, run.position
-                if not early and run.position >= run.total * WARM_UP:
-                    early = resident_bytes(process.pid)
                 if run.state != "Running":
                     break
                 if now - moved > STUCK:
                     raise RuntimeError(f"stuck at {seen}: {self._log.read_text()[-1000:]}")
                 time.sleep(LOOK)
+            peak = peak_bytes(process.pid)
         if run.state != "Completed":
             raise RuntimeError(f"the run failed: {run.reason}")
         changes = decode_changes(run.report)
@@ -130,13 +128,14 @@ class Measurement:
         return {
             "attempts": changes.attempts,
             "changed": changes.changed,
-            "per_second": (run.total - first) / (now - began),
-            "watcher_mib_early": early / 2**20,
-            "watcher_mib_largest": largest / 2**20,
-            "server_bytes_a_changed": used / max(1, changes.changed) if not dry_run else 0.0,
+            "per_second": machine.digits((run.total - first) / (now - began)),
+            "watcher_mib": machine.digits(peak / 2**20),
+            **(
+                {} if dry_run else {"server_bytes_a_changed": round(used / max(1, changes.changed))}
+            ),
         }
 
-    def check(self) -> dict[str, int]:
+    def check(self) -> dict[str, float]:
         """Compare every result with a fresh scoring."""
         sweep = Sweep(self._client, self._library, self._keys)
         audit = Auditor(self._client, self._history, sweep, self._keys).audit()
@@ -145,8 +144,8 @@ class Measurement:
         return {"equal": audit.equal}
 
 
-def measure(count: int) -> dict[str, Any]:
-    """Return all figures."""
+def measure(count: int) -> dict[str, dict[str, float]]:
+    """Return the figures of dry run and run, and how many results the check found equal."""
     with (
         tempfile.TemporaryDirectory(prefix="stanine-bench-") as directory,
         running(binary=redis_server()) as server,
@@ -158,27 +157,52 @@ def measure(count: int) -> dict[str, Any]:
         measurement.publish(corrected())
         name = plain["metadata"]["name"]
         return {
-            "machine": machine.machine(),
             "dry run": measurement.run(name, dry_run=True),
             "run": measurement.run(name, dry_run=False),
             "check": measurement.check(),
         }
 
 
+def bars(found: dict[str, dict[str, dict[str, float]]]) -> list[dict[str, Any]]:
+    """Return the target: the watcher's peak with the most attempts at most 1.1 times that with the fewest."""
+    fewest, most = (
+        found[name]["run"]["watcher_mib"] for name in (min(found, key=int), max(found, key=int))
+    )
+    return [
+        {
+            "bar": f"re-scoring {max(found, key=int)} attempts: watcher memory flat (≤ {FLAT} times that at {min(found, key=int)})",
+            "figure": machine.digits(most / fewest),
+            "met": most / fewest <= FLAT,
+        }
+    ]
+
+
+def measure_all(sizes: Sequence[int]) -> dict[str, Any]:
+    """Return the document with all figures."""
+    on = machine.machine()
+    found = {str(size): measure(size) for size in sizes}
+    return {"machine": on, "attempts": found, "bars": bars(found) if len(found) > 1 else []}
+
+
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--attempts", type=int, default=1_000_000)
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--attempts", default="100000,1000000", help="numbers (100000,1000000)")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument("--output", type=Path, help="also write the JSON document here")
     options = parser.parse_args()
-    found = measure(options.attempts)
+    found = measure_all([int(each) for each in options.attempts.split(",")])
+    if options.output:
+        options.output.write_text(json.dumps(found, indent=1) + "\n")
     if options.json:
         print(json.dumps(found))
         return
     print(found["machine"])
-    for what in ("dry run", "run", "check"):
-        figures = ", ".join(f"{name} {value:,.0f}" for name, value in found[what].items())
-        print(f"{what}: {figures}")
+    for size, figures in found["attempts"].items():
+        for what, each in figures.items():
+            print(
+                f"{size} {what}: {', '.join(f'{name} {value:,}' for name, value in each.items())}"
+            )
 
 
 if __name__ == "__main__":
