@@ -6,11 +6,14 @@ A generated section of the page is the text between `<!-- NAME -->` and `<!-- /N
 """
 
 import re
+import textwrap
 from typing import Any
 
 from benchmarks import plots
 from benchmarks.processes import ROOT
 
+#: Columns of prose, and the text before the versions in their first line.
+WIDTH, _BEFORE_VERSIONS = 120, "Versions: <!-- versions --> "
 PAGE = ROOT / "docs" / "reference" / "benchmarks.md"
 
 
@@ -81,14 +84,16 @@ def latencies(found: dict[str, Any]) -> str:
 
 
 def versions(found: dict[str, Any], http: dict[str, Any]) -> str:
-    """Return all versions in one line."""
-    return (
-        ", ".join(
-            f"{name} {version}"
-            for name, version in {**found.get("versions", {}), **http.get("versions", {})}.items()
-        )
-        + "."
-    )
+    """Return all versions as a paragraph that begins after `Versions: <!-- versions -->`."""
+    named = {**found.get("versions", {}), **http.get("versions", {})}
+    text = ", ".join(f"{name} {version}" for name, version in named.items()) + "."
+    return textwrap.fill(
+        text,
+        WIDTH,
+        initial_indent=" " * len(_BEFORE_VERSIONS),
+        break_long_words=False,
+        break_on_hyphens=False,
+    ).lstrip()
 
 
 def over_http(found: dict[str, Any]) -> str:
@@ -224,6 +229,49 @@ def pages(found: dict[str, Any]) -> str:
     return f"{found['machine']}.\n\n{table(['', 'figure'], rows)}"
 
 
+def exports(found: dict[str, Any]) -> str:
+    """Return the table of memory by step and number of attempts."""
+    sizes = sorted(found["attempts"], key=int)
+    processes = {"api_mib": "API", "command_mib": "command", "watcher_mib": "resultWatcher"}
+    steps = list(dict.fromkeys(step for size in sizes for step in found["attempts"][size]))
+    rows = [
+        [f"`{step}`" if step[0].islower() else step, text]
+        + [found["attempts"][size].get(step, {}).get(name, "") for size in sizes]
+        for step in steps
+        for name, text in processes.items()
+        if any(name in found["attempts"][size].get(step, {}) for size in sizes)
+    ]
+    head = ["step", "process", *(f"{int(size):,} attempts, MiB" for size in sizes)]
+    return f"{found['machine']}; {found['server']}.\n\n{table(head, rows)}"
+
+
+def rescoring(found: dict[str, Any]) -> str:
+    """Return the table of re-scoring by number of attempts."""
+    rows = [
+        [
+            each[what]["attempts"],
+            what,
+            each[what]["changed"],
+            each[what]["per_second"],
+            each[what]["watcher_mib"],
+            each[what].get("server_bytes_a_changed", ""),
+            each["check"]["equal"] if what == "run" else "",
+        ]
+        for each in found["attempts"].values()
+        for what in ("dry run", "run")
+    ]
+    head = [
+        "attempts",
+        "",
+        "changed",
+        "attempts/s",
+        "watcher MiB",
+        "server bytes a changed result",
+        "equal to a fresh scoring",
+    ]
+    return f"{found['machine']}.\n\n{table(head, rows)}"
+
+
 def bars(documents: dict[str, dict[str, Any]]) -> str:
     """Return the table of all targets, met or not."""
     rows = [
@@ -242,7 +290,7 @@ def bars(documents: dict[str, dict[str, Any]]) -> str:
 def main() -> None:
     """Write page and plots."""
     names = ("compare", "http", "scoring", "memory", "server_time", "growth", "pages")
-    documents = {name: plots.read(name) for name in names}
+    documents = {name: plots.read(name) for name in (*names, "exports", "rescoring")}
     sections = {
         "bars": bars(documents),
         "versions": versions(documents["compare"], documents["http"]),
@@ -256,6 +304,8 @@ def main() -> None:
         "server_time": ("server_time", server_time),
         "growth": ("growth", growth),
         "pages": ("pages", pages),
+        "exports": ("exports", exports),
+        "rescoring": ("rescoring", rescoring),
     }
     for section, (name, make) in makers.items():
         if documents[name]:

@@ -30,6 +30,8 @@ def test_the_report_fills_every_section_and_keeps_the_rest(
     assert (
         "| met | pages a second of one process | 1,234.5 | `python -m benchmarks.pages` |" in after
     )
+    prose = [line for line in after.splitlines() if not line.startswith(("|", "#", "!"))]
+    assert [line for line in prose if len(line) > 120] == []
     written_by_hand = [line for line in before.splitlines() if line.startswith(("#", "!", "**"))]
     assert written_by_hand == [
         line for line in after.splitlines() if line.startswith(("#", "!", "**"))
