@@ -1,5 +1,6 @@
 """Sections with a time limit: shown, counted by the server, closed at the end; with and without JavaScript."""
 
+import re
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from tests.pages.test_checks import axe, small_targets
 
 @pytest.fixture(scope="module")
 def long(survey: Survey) -> str:
-    return survey.publish(timed("long-section", 600))
+    return survey.publish(timed("long-section", 3_000))
 
 
 def begin(page: Any) -> None:
@@ -32,13 +33,13 @@ def test_the_time_of_a_section_begins_with_a_button(
     page = person()
     start(page, survey.invite(long))
     assert page.get_by_role("heading", name="Quick questions").is_visible()
-    assert page.get_by_text("You have 10 minutes for this section.").is_visible()
+    assert page.get_by_text("You have 50 minutes for this section.").is_visible()
     assert page.locator("fieldset").count() == 0
     page.reload()
     assert "sectionDeadlines" not in survey.session(page), "a GET begins nothing"
     begin(page)
     timer = page.get_by_role("timer")
-    timer.get_by_text("Time left for this section: 9:5").wait_for()
+    timer.get_by_text(re.compile(r"^Time left for this section: 4\d:\d\d$")).wait_for()
     assert survey.session(page)["sectionDeadlines"].keys() == {"quick"}
 
 
@@ -76,12 +77,10 @@ def test_no_way_back_to_a_section_gives_new_time(person: Arrive, survey: Survey,
     page.reload()
     proceed(page)
     page.get_by_role("button", name="Back").click()
-    page.get_by_role("timer").get_by_text("Time left for this section: 9:").wait_for()
+    page.get_by_role("timer").get_by_text(re.compile(r"section: 4\d:\d\d$")).wait_for()
     start(other, link)
     other.get_by_role("button", name="Back").click()
-    assert (
-        other.get_by_role("timer").get_by_text("Time left for this section: 9 minutes").is_visible()
-    )
+    assert other.get_by_role("timer").get_by_text(re.compile(r"section: 4\d minutes$")).is_visible()
     assert survey.session(other)["sectionDeadlines"] == first
 
 
@@ -92,7 +91,7 @@ def test_the_page_warns_before_the_end_of_a_section(
     page.clock.install()
     start(page, survey.invite(long))
     begin(page)
-    page.clock.run_for(1_000 * 301)
+    page.clock.run_for(1_000 * 2_705)
     status = page.get_by_role("status")
     status.get_by_text("Five minutes are left for this section.").wait_for()
     page.clock.run_for(1_000 * 240)
@@ -111,7 +110,7 @@ def test_at_its_end_a_section_closes_and_its_answers_are_kept(
     page.clock.run_for(1_000)
     saved(page)
     end(survey, page)
-    page.clock.run_for(600_000)
+    page.clock.run_for(3_000_000)
     page.get_by_role("heading", name="The time for this section is over").wait_for()
     assert survey.session(page)["answers"] == {"q1": 2}
     page.reload()

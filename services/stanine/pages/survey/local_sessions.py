@@ -40,7 +40,7 @@ CODE = "preview000000000000000"
 _MAX_SESSIONS = 200
 _ID_BYTES = 16
 _TIME = "1970-01-01T00:00:00Z"
-#: Seconds for which answers are accepted after the end of a section, like the default of `sessionGraceSeconds`.
+#: Seconds for which answers are accepted after a deadline, like the default of `sessionGraceSeconds`.
 _GRACE_SECONDS = 10
 
 
@@ -73,6 +73,7 @@ class LocalSessions:
         """Open a new session."""
         if code != CODE:
             raise _not_found()
+        limit = self._entry.time_limit_seconds
         session = SessionInfo(
             session=secrets.token_hex(_ID_BYTES),
             instrument=instrument,
@@ -87,6 +88,8 @@ class LocalSessions:
             show="None",
             language=self._language(language) or self._entry.language,
             token=secrets.token_urlsafe(),
+            deadline_at=_iso(self._clock() + limit) if limit else None,
+            read_at=_iso(self._clock()),
         )
         self._sessions[session.session] = session
         if len(self._sessions) > _MAX_SESSIONS:
@@ -171,9 +174,11 @@ class LocalSessions:
         return new | known.section_deadlines
 
     async def _open_one(self, session: str, token: str) -> SessionInfo:
-        known = await self.get(session, token)
+        known, now = await self.get(session, token), self._clock()
         if known.state != "Open":
             raise SessionClosedError(ProblemInfo(status=409, reason=known.state))
+        if known.deadline_at is not None and _seconds(known.deadline_at) < now - _GRACE_SECONDS:
+            raise SessionClosedError(ProblemInfo(status=409, reason="Late"))
         return known
 
     def _language(self, wanted: str | None) -> str | None:
@@ -190,12 +195,13 @@ def _iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
+def _seconds(time: str) -> float:
+    return datetime.fromisoformat(time).timestamp()
+
+
 def _ends(session: SessionInfo) -> dict[str, float]:
     """Return the deadlines of the opened sections, in seconds since 1970."""
-    return {
-        name: datetime.fromisoformat(at).timestamp()
-        for name, at in session.section_deadlines.items()
-    }
+    return {name: _seconds(at) for name, at in session.section_deadlines.items()}
 
 
 def _not_found() -> NotFoundError:
