@@ -4,6 +4,7 @@ A session is one hash. A save is one function call and does not touch a queue. S
 scoring and closes the session atomically, idempotent by session. Deadlines follow the server's clock.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -22,6 +23,8 @@ from stanine.store.records import ARRIVAL_BYTES, RANDOM_BYTES
 #: Bytes of a session's id: the random part of its future attempt's id, with NULs in place of the arrival number. The
 #: session of an erased attempt is thus found without a record of it.
 SESSION_BYTES = RANDOM_BYTES + ARRIVAL_BYTES
+#: Random bytes that identify a save.
+MARK_BYTES = 8
 
 
 def session_id(random: bytes) -> bytes:
@@ -74,12 +77,37 @@ class StoredSession(msgspec.Struct, frozen=True):
     attempt: bytes
     given: Given
     answers: Mapping[str, bytes]
-    #: When it was read, by the database's clock.
+    #: When it was read, by the database's clock (ms); 0 if that was not asked for.
     read_at: int
     #: Deadlines (ms) of the opened sections with a time limit.
     sections: Mapping[str, int] = {}
     #: The language that the participant changed to; None: that of `given`.
     language: str | None = None
+    #: Random bytes of the last save.
+    mark: bytes = b""
+
+
+class AnswersMark(msgspec.Struct, frozen=True):
+    """Identifies the answers of a session: `seq` and random bytes of its last save; empty before the first one."""
+
+    seq: int = 0
+    mark: bytes = b""
+
+
+class SaveOutcome(msgspec.Struct, frozen=True):
+    """What a save did.
+
+    `outcome`: Saved, Repeated (the same save again), Older (`seq` is not greater), Changed (the answers are others than
+    expected, and nothing was saved), Over (the time of a section with answers has passed), Unknown, Submitted, Withdrawn
+    or Late.
+    """
+
+    outcome: str
+    #: Of Saved: the answers that it was merged into, and the answers now.
+    before: AnswersMark = AnswersMark()
+    after: AnswersMark = AnswersMark()
+    #: Of Changed: the session.
+    session: StoredSession | None = None
 
 
 class SectionUse(msgspec.Struct, frozen=True):
@@ -154,20 +182,30 @@ class Sessions:
         *,
         sections: Sequence[SectionUse] = (),
         language: str | None = None,
-    ) -> str:
+        expected: AnswersMark | None = None,
+    ) -> SaveOutcome:
         """Save answers; an empty value removes the item's answer.
 
-        `content`: digest of the save; `seq`: greater than the last save's; `language`: the new one, if it changes.
-        Returns Saved, Repeated (the same save again), Older (`seq` is not greater), Over (the time of a section with
-        answers has passed), Unknown, Submitted, Withdrawn or Late.
+        `content`: digest of the save; `seq`: greater than the last save's; `language`: the new one, if it changes;
+        `expected`: the answers that the save was validated with, None if it does not depend on others.
         """
-        args: list[Any] = [session_id, seq, content, page, language or "", len(sections)]
+        mark = os.urandom(MARK_BYTES)
+        wanted = ("", "") if expected is None else (expected.seq, expected.mark)
+        args: list[Any] = [session_id, seq, content, page, language or "", mark, *wanted]
+        args.append(len(sections))
         for one in sections:
             args += [one.section, one.limit_ms, int(one.is_answered)]
         for item, value in answers.items():
             args += [item, value]
-        reply = await self._writer.call("save_session", [self._keys.arrivals], args)
-        return str(reply.decode().capitalize())
+        word, *found = await self._writer.call("save_session", [self._keys.arrivals], args)
+        outcome = word.decode().capitalize()
+        if outcome == "Saved":
+            before = AnswersMark(int(found[0]), found[1])
+            return SaveOutcome(outcome, before, AnswersMark(seq, mark))
+        if outcome == "Changed":
+            fields = dict(zip(found[::2], found[1::2], strict=True))
+            return SaveOutcome(outcome, session=_read(session_id, fields, 0))
+        return SaveOutcome(outcome)
 
     async def submit(
         self,
@@ -264,6 +302,7 @@ def _read(session_id: bytes, fields: Mapping[bytes, bytes], read_at: int) -> Sto
                 if name.startswith(b"T")
             },
             fields[b"language"].decode() if b"language" in fields else None,
+            fields.get(b"mark", b""),
         )
     except (KeyError, ValueError, msgspec.MsgspecError) as error:
         raise CorruptRecordError("a session cannot be read") from error

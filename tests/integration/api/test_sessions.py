@@ -1,11 +1,13 @@
 """Sessions over HTTP: opened once, saved in order, checked like whole attempts, submitted once."""
 
 import hashlib
+import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from tests.conftest import Server
 from tests.integration.api.filling import NAME, Person, day, invite, open_session, start
@@ -90,43 +92,71 @@ def test_a_repeated_save_is_recognised_and_an_older_one_gets_the_saved_answers(
         assert answer["session"] == {"seq": 5, "page": 0, "answers": {"calm": 1}, "attributes": {}}
 
 
-def test_a_save_is_one_call_to_the_server_and_touches_no_queue(
-    api: Serving, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One with an item that depends on others, or with attributes, reads the session first."""
+def commands_about(api: Serving, person: Person, work: Callable[[], None]) -> list[str]:
+    """Return the saves and the commands on the session's key, as the server receives them during `work`."""
+    end, found = secrets.token_hex(8), list[str]()
+    redis: Any = api.redis
+    with redis.monitor() as monitor:
+        work()
+        redis.echo(end)
+        for each in monitor.listen():
+            words = each["command"].split(" ")
+            if end in words:
+                return found
+            is_save = words[0] == "FCALL" and words[1].startswith("save_session")
+            if each["client_type"] != "lua" and (is_save or person.id in each["command"]):
+                found.append("save" if is_save else words[0])
+    raise AssertionError("the server ended")
+
+
+def test_a_save_is_one_command_to_the_server_and_touches_no_queue(api: Serving) -> None:
+    """Also one whose items depend on others, once this process knows the session's answers."""
     person = open_session(api)
-    assert person.save(1, {"calm": 1}).status_code == 200
-    calls: list[str] = []
-    client: Any = api.api._client
-    execute = client.execute_command
-    names = (person.id, bytes.fromhex(person.id))
-
-    async def count(*command: Any, **more: Any) -> Any:
-        if any(name in word for word in command for name in names if type(word) is type(name)):
-            calls.append(
-                str(command[1] if command[0] == "FCALL" else command[0]).rpartition("_")[0]
-            )
-        return await execute(*command, **more)
-
-    monkeypatch.setattr(client, "execute_command", count)
     redis: Any = api.redis
     ready = f"{api.keys.partition}:q:results:ready"
     queued = redis.xlen(ready)
-    saves: list[dict[str, Any]] = [{"calm": 2}, {"drink": 1, "note": "x"}, {"calm": None}]
-    for seq, answers in enumerate(saves, 2):
-        assert person.save(seq, answers).status_code == 200
-        assert calls == ["save_session"]
-        calls.clear()
-    reads = session_reads(redis)
-    assert person.save(9, {"much": 3}).status_code == 200
-    assert calls == ["save_session"]
-    assert session_reads(redis) > reads
+    saves: list[dict[str, Any]] = [
+        {"answers": {"calm": 2}},
+        {"answers": {"drink": 1, "note": "x"}},
+        {"answers": {"much": 3}},
+        {"answers": {"much": 4, "calm": None}, "attributes": {"sex": "female"}},
+        {"answers": {"drink": 0}},
+        {"answers": {"much": None}},
+    ]
+    assert person.save(1, {"calm": 1}).status_code == 200
+
+    def save_all() -> None:
+        for seq, sent in enumerate(saves, 2):
+            assert person.save(seq, **sent).status_code == 200
+
+    assert commands_about(api, person, save_all) == ["save"] * len(saves)
     assert redis.xlen(ready) == queued
+    assert person.read()["answers"] == {"drink": 0, "note": "x"}
 
 
-def session_reads(redis: Any) -> int:
-    """Return how often whole hashes were read, by the server's count."""
-    return int(redis.info("commandstats").get("cmdstat_hgetall", {}).get("calls", 0))
+def test_a_save_is_checked_with_the_answers_that_another_process_saved(
+    valkey: Server, api: Serving, tmp_path: Path
+) -> None:
+    write_keys(tmp_path / "keys.json")
+    namespace = api.keys.partition.removesuffix(":{p0}")
+    other = Serving(valkey.url, namespace, tmp_path / "keys.json")
+    try:
+        other.until_ready()
+        opened = api.http().post(f"/v1/instruments/{NAME}/sessions", json={})
+        here, there = Person(api, opened), Person(other, opened)
+        assert here.save(1, {"drink": 0}).status_code == 200
+        assert there.save(2, {"drink": 1}).status_code == 200
+        assert here.save(3, {"much": 3}).status_code == 200, "what this process knew is outdated"
+        assert there.save(4, {"drink": 0}).status_code == 200
+        answers: list[httpx.Response] = []
+        commands = commands_about(api, here, lambda: answers.append(here.save(5, {"much": 4})))
+        assert (places(answers[0]), commands) == ([("/answers/much", "NotShown")], ["save"])
+        read = here.read()
+        assert (read["seq"], read["answers"]) == (4, {"drink": 0, "much": 3})
+        assert here.save(5, {"drink": 1}).status_code == 200
+        assert here.save(6, {"much": 4}).status_code == 200
+    finally:
+        other.stop()
 
 
 def test_two_devices_merge_their_answers(api: Serving) -> None:

@@ -9,7 +9,14 @@ from tests.integration.stores import Store
 
 from stanine.store.invitations import Given, Invitations, NewInvitation
 from stanine.store.keys import INVITATION_BYTES
-from stanine.store.sessions import SESSION_BYTES, NewSession, SectionUse, Sessions
+from stanine.store.sessions import (
+    SESSION_BYTES,
+    AnswersMark,
+    NewSession,
+    SaveOutcome,
+    SectionUse,
+    Sessions,
+)
 
 HOUR = 3_600_000
 
@@ -41,11 +48,13 @@ def session(
 
 
 def with_sessions(store: Store, name: str, *args: Any, **options: Any) -> Any:
-    return store.run(
+    """Call a method of the sessions; of a save return the outcome alone."""
+    done = store.run(
         lambda made: getattr(Sessions(made.client, made.writer, store.keys, store.outbox), name)(
             *args, **options
         )
     )
+    return done.outcome if name == "save" else done
 
 
 def with_invitations(store: Store, name: str, *args: Any) -> Any:
@@ -82,6 +91,35 @@ def test_a_repeated_save_is_recognised_and_an_older_one_ignored(store: Store) ->
     assert with_sessions(store, "save", one, 2, b"other", 1, {"q1": b"9"}) == "Older"
     assert with_sessions(store, "save", one, 1, b"a", 1, {"q1": b"9"}) == "Older"
     assert everything(store) == before
+
+
+def test_a_save_that_expects_other_answers_saves_nothing_and_returns_those_that_are_there(
+    store: Store,
+) -> None:
+    one = opened(store)
+
+    def save(seq: int, expected: AnswersMark | None, content: bytes = b"c") -> SaveOutcome:
+        done: SaveOutcome = store.run(
+            lambda made: Sessions(made.client, made.writer, store.keys, store.outbox).save(
+                one, seq, content, 1, {f"q{seq}": b"1"}, expected=expected
+            )
+        )
+        return done
+
+    first = save(1, AnswersMark())
+    assert (first.outcome, first.before) == ("Saved", AnswersMark())
+    second = save(2, None)
+    assert second.before == first.after
+    for wrong in (AnswersMark(), first.after, AnswersMark(2, first.after.mark)):
+        changed = save(3, wrong)
+        assert changed.outcome == "Changed"
+        assert changed.session is not None
+        assert changed.session.answers == {"q1": b"1", "q2": b"1"}
+        assert AnswersMark(changed.session.seq, changed.session.mark) == second.after
+    assert save(3, second.after).outcome == "Saved"
+    assert save(3, second.after).outcome == "Repeated", "its reply was lost"
+    with_sessions(store, "withdraw", one)
+    assert save(4, second.after).outcome == "Withdrawn"
 
 
 def test_submitting_a_session_is_idempotent(store: Store) -> None:

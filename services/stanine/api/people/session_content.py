@@ -1,5 +1,6 @@
 """The answers of a session, and the attempt that it becomes. Used by the operations, routes and sweep of sessions."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -43,11 +44,11 @@ def submission_of(
     )
 
 
-def held(session: StoredSession) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the answers of a session, and the attributes that the participant stated."""
+def held(stored: Mapping[str, bytes]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the answers of a session, and the attributes that the participant stated, from the stored ones."""
     answers: dict[str, Any] = {}
     attributes: dict[str, Any] = {}
-    for name, text in session.answers.items():
+    for name, text in stored.items():
         value = msgspec.json.decode(text)
         if name.startswith(ATTRIBUTE):
             attributes[name.removeprefix(ATTRIBUTE)] = value

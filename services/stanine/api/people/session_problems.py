@@ -50,7 +50,7 @@ def closed(outcome: str, name: bytes) -> Problem:
 
 def conflict(session: StoredSession) -> Problem:
     """Return the problem of an outdated `seq`, with the stored answers."""
-    answers, attributes = held(session)
+    answers, attributes = held(session.answers)
     if session.state != "Open":
         return closed(session.state, session.id)
     saved = Saved(session.seq, session.page, answers, {**session.given.attributes, **attributes})

@@ -96,7 +96,7 @@ class SessionSweep:
         entry = view.numbered(session.number, session.revision)
         if entry is None:
             return False
-        form, (answers, said) = self._desk.form(entry), held(session)
+        form, (answers, said) = self._desk.form(entry), held(session.answers)
         attributes = {**session.given.attributes, **said}
         counted = form.settle(answers, attributes).answers
         while True:

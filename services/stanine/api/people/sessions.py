@@ -6,6 +6,7 @@ attempt is packed and stored with the view of the index that its form was read w
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ from stanine.api.intake.storing import Intake
 from stanine.api.loops import IndexFollower
 from stanine.api.people.body_reading import BodyReader
 from stanine.api.people.inviting import InvitationDesk
+from stanine.api.people.known_answers import KnownAnswers, answers_of
 from stanine.api.people.session_bodies import SessionSave
 from stanine.api.people.session_content import ATTRIBUTE, held, submission_of
 from stanine.api.people.session_problems import closed, conflict
@@ -32,6 +34,7 @@ from stanine.api.web.problems import (
 )
 from stanine.domain.attempts.attempt import settled
 from stanine.domain.attempts.explain import pointer
+from stanine.domain.attempts.session_answers import SessionForm
 from stanine.domain.attempts.timed_sections import TimedSections
 from stanine.domain.errors import Faults, InvalidAttempt
 from stanine.domain.scoring.index import IndexEntry
@@ -42,7 +45,7 @@ from stanine.store.sessions import SectionUse, Sessions, StoredSession, Submitte
 from stanine.telemetry.api_metrics import ApiMetrics
 from stanine.telemetry.traces import sending
 
-#: Maximum tries of a submission; it is retried if the session was saved between reading and submitting it.
+#: Maximum tries of a submission or a save; it is retried if the session was saved between reading and writing it.
 MAX_TRIES = 5
 #: Maximum sessions in the cache of forms, which saves a call per save: about 300 bytes each.
 MAX_KNOWN = 20_000
@@ -86,6 +89,7 @@ class SessionDesk:
         self._tracer = tracer
         self._metrics = metrics
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
+        self._answers = KnownAnswers()
         self._saves = BodyReader(SessionSave, INVALID_ATTEMPT, count_names)
 
     async def find(self, name: bytes) -> StoredSession:
@@ -119,37 +123,44 @@ class SessionDesk:
             session = await self.find(name)
             known = self._remember(session)
         form = self._inviting.form(await self.entry(known))
-        given = settled(save.answers)
-        removed = [item for item, answer in save.answers.items() if answer is None]
-        fields = self._fields_of(save, given, removed, form.entry, known.given)
+        fields = self._fields_of(save, form.entry, known.given)
         sections = _sections_of(save, form.timed, form.entry)
-        answers: dict[str, Any] = {}
-        attributes = {**known.given.attributes}
-        if save.attributes or form.needs_others(save.answers):
-            answers, said = held(session or await self.find(name))
-            attributes |= said
-        attributes |= settled(save.attributes or {})
-        for attribute, value in (save.attributes or {}).items():
-            if value is None:
-                attributes.pop(attribute, None)
-        try:
-            form.check({**given, **dict.fromkeys(removed)}, answers, attributes)
-        except InvalidAttempt as error:
-            raise from_faults(INVALID_ATTEMPT, error) from None
+        saved = self._answers.of(name) if session is None else answers_of(session)
         content = hashlib.blake2b(
             _encode(msgspec.structs.astuple(save)), digest_size=_CONTENT_BYTES
         ).digest()
-        outcome = await within(
-            self._sessions.save(
-                name,
-                save.seq,
-                content,
-                save.page,
-                fields,
-                sections=sections,
-                language=save.language,
+        needs_others = bool(save.attributes) or form.needs_others(save.answers)
+        is_current = session is not None
+        for _ in range(MAX_TRIES):
+            if needs_others and saved is None:
+                saved, is_current = answers_of(await self.find(name)), True
+            try:
+                _check(form, save, saved.fields if needs_others and saved else {}, known.given)
+            except InvalidAttempt as error:
+                if needs_others and not is_current:
+                    saved = None  # it may be valid with the present answers
+                    continue
+                raise from_faults(INVALID_ATTEMPT, error) from None
+            done = await within(
+                self._sessions.save(
+                    name,
+                    save.seq,
+                    content,
+                    save.page,
+                    fields,
+                    sections=sections,
+                    language=save.language,
+                    expected=saved.at if needs_others and saved else None,
+                )
             )
-        )
+            if done.session is None:
+                break
+            saved, is_current = answers_of(done.session), True
+        else:
+            raise conflict(await self.find(name))  # others save all the time
+        if form.has_dependents:
+            self._answers.note(name, saved, fields, done)
+        outcome = done.outcome
         if outcome == "Older":
             self._metrics.session("conflict")
             raise conflict(await self.find(name))
@@ -164,12 +175,11 @@ class SessionDesk:
     def _fields_of(
         self,
         save: SessionSave,
-        given: dict[str, Any],
-        removed: list[str],
         entry: IndexEntry,
         its: Given,
     ) -> dict[str, bytes]:
         """Return the fields of a save: answers as JSON; empty for removed ones."""
+        given, removed = _given(save)
         texts = {item.id for item in entry.items if item.type == "Text"}
         fields = {
             item: b"" if answer == "" and item in texts else msgspec.json.encode(answer)
@@ -212,13 +222,14 @@ class SessionDesk:
                 break
         if done.outcome != "Submitted":
             raise self._refusal(done.outcome, session)
+        self._answers.forget(name)
         self._metrics.session("repeated" if done.repeated else "submitted")
         return session, done
 
     async def _submit(
         self, session: StoredSession, view: IndexView, entry: IndexEntry, span: Span
     ) -> SubmittedSession:
-        form, (answers, said) = self._inviting.form(entry), held(session)
+        form, (answers, said) = self._inviting.form(entry), held(session.answers)
         attributes = {**session.given.attributes, **said}
         closed_items = form.timed.closed_items(session.sections, session.read_at)
         found = form.settle(answers, attributes, closed_items)
@@ -267,6 +278,7 @@ class SessionDesk:
 
     async def withdraw(self, name: bytes) -> None:
         """Close a session and remove its answers; repeating it has no effect."""
+        self._answers.forget(name)
         outcome = await within(self._sessions.withdraw(name))
         if outcome != "Withdrawn":
             raise closed(outcome, name)
@@ -295,6 +307,22 @@ class SessionDesk:
 def count_names(save: SessionSave) -> int:
     """Return the number of names in the objects within a save."""
     return len(save.answers) + len(save.attributes)
+
+
+def _given(save: SessionSave) -> tuple[dict[str, Any], list[str]]:
+    """Return the answers of a save, and the items whose answers it removes."""
+    removed = [item for item, answer in save.answers.items() if answer is None]
+    return settled(save.answers), removed
+
+
+def _check(form: SessionForm, save: SessionSave, saved: Mapping[str, bytes], its: Given) -> None:
+    """Validate a save with the saved answers; raise InvalidAttempt."""
+    (given, removed), (answers, said) = _given(save), held(saved)
+    attributes = {**its.attributes, **said, **settled(save.attributes or {})}
+    for attribute, value in (save.attributes or {}).items():
+        if value is None:
+            attributes.pop(attribute, None)
+    form.check({**given, **dict.fromkeys(removed)}, answers, attributes)
 
 
 def _sections_of(save: SessionSave, timed: TimedSections, entry: IndexEntry) -> list[SectionUse]:

@@ -210,7 +210,7 @@ class SessionRoutes:
         return self._tokens.after_release(attempt) if show == "AfterRelease" else None
 
     def _body(self, session: StoredSession, entry: IndexEntry) -> SessionBody:
-        its, (answers, said) = session.given, held(session)
+        its, (answers, said) = session.given, held(session.answers)
         body = SessionBody(
             session=session.id.hex(),
             instrument=entry.name,

@@ -42,6 +42,11 @@ class SessionForm:
         self._dependent = frozenset(_dependent_items(entry))
         self._places = {item.id: place for place, item in enumerate(entry.items)}
 
+    @property
+    def has_dependents(self) -> bool:
+        """Whether there are items whose answers are validated against other answers or attributes."""
+        return bool(self._dependent or self.entry.attributes)
+
     def needs_others(self, items: Iterable[str]) -> bool:
         """Return whether validating answers to these items requires the other answers."""
         return not self._dependent.isdisjoint(items)

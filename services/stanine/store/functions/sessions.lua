@@ -3,8 +3,9 @@ Sessions: attempts in progress. A session is a hash `s:<id>` (16 bytes in hexade
 index view of both), invitation (or ''), opened, deadline (0: none), grace and expires (ms), seq (of the last save) and
 content (its digest), page, state ('Open', 'Submitted', 'Withdrawn'), attempt (its id, after submission), person (the
 participant's fingerprint), `given` (options), each answer in a field `A<item>`, the deadline (ms) of each opened section
-with a time limit in a field `T<section>`, and `language` after the participant changed it. `sessions:due` contains each
-session by the time of its next sweep: deadline plus grace, else its expiry. Time is the server's.
+with a time limit in a field `T<section>`, `language` after the participant changed it, and `mark`, random bytes of the
+last save: with `seq` it identifies the answers. `sessions:due` contains each session by the time of its next sweep:
+deadline plus grace, else its expiry. Time is the server's.
 ]]
 
 local function session_key(prefix, id)
@@ -87,37 +88,46 @@ local function closed(found, now)
   return nil
 end
 
--- save_session: KEYS arrivals; ARGV id, seq, content (digest of the save), page, language ('' keeps it), number of
--- sections with a time limit, then of each its id, limit (ms), and 1 if the save has answers to its items; then items and
--- values ('' removes an answer). The time of a section runs from the first save that names it.
--- Returns 'SAVED', 'REPEATED', 'OLDER' (seq is not above the last save's), 'OVER' (the time of a section with answers and
--- its grace have passed), or 'UNKNOWN', 'SUBMITTED', 'WITHDRAWN', 'LATE'.
+-- save_session: KEYS arrivals; ARGV id, seq, content (digest of the save), page, language ('' keeps it), mark of this
+-- save, seq and mark of the answers that it was validated with (both '': with any), number of sections with a time limit,
+-- then of each its id, limit (ms), and 1 if the save has answers to its items; then items and values ('' removes an
+-- answer). The time of a section runs from the first save that names it.
+-- Returns {'SAVED', seq and mark before it}, {'CHANGED', fields and values of the session} if its answers are others, and
+-- {'REPEATED'}, {'OLDER'} (seq is not above the last save's), {'OVER'} (the time of a section with answers and its grace
+-- have passed), {'UNKNOWN'}, {'SUBMITTED'}, {'WITHDRAWN'}, {'LATE'}.
 local function save_session(keys, args)
-  local prefix, id, seq, content, page, language, sections = prefix_of(keys[1]), unpack(args, 1, 6)
+  local prefix, id, seq, content, page, language, mark = prefix_of(keys[1]), unpack(args, 1, 6)
+  local wanted_seq, wanted_mark, sections = unpack(args, 7, 9)
   local key = session_key(prefix, id)
   check_type(key, 'hash')
-  local found = redis.call('HMGET', key, 'state', 'deadline', 'grace', 'expires', 'seq', 'content')
+  local found = redis.call('HMGET', key, 'state', 'deadline', 'grace', 'expires', 'seq', 'content', 'mark')
   local now = server_ms()
   local why = closed(found, now)
   if why then
-    return why
+    return {why}
   end
   if tonumber(seq) <= tonumber(found[5]) then
-    return seq == found[5] and content == found[6] and 'REPEATED' or 'OLDER'
+    return {seq == found[5] and content == found[6] and 'REPEATED' or 'OLDER'}
   end
-  local fields, n, removed = {'seq', seq, 'content', content, 'page', page}, 6, {}
+  local mark_before = found[7] or ''
+  if wanted_seq ~= '' and (wanted_seq ~= found[5] or wanted_mark ~= mark_before) then
+    local all = redis.call('HGETALL', key)
+    table.insert(all, 1, 'CHANGED')
+    return all
+  end
+  local fields, n, removed = {'seq', seq, 'content', content, 'page', page, 'mark', mark}, 8, {}
   if language ~= '' then
     fields[n + 1], fields[n + 2] = 'language', language
     n = n + 2
   end
-  local grace, first = tonumber(found[3]), 7 + 3 * tonumber(sections)
-  for at = 7, first - 1, 3 do
+  local grace, first = tonumber(found[3]), 10 + 3 * tonumber(sections)
+  for at = 10, first - 1, 3 do
     local deadline = redis.call('HGET', key, 'T' .. args[at])
     if not deadline then
       fields[n + 1], fields[n + 2] = 'T' .. args[at], numeral(now + tonumber(args[at + 1]))
       n = n + 2
     elseif args[at + 2] == '1' and now > tonumber(deadline) + grace then
-      return 'OVER'
+      return {'OVER'}
     end
   end
 
@@ -136,7 +146,7 @@ local function save_session(keys, args)
   for start = 1, #removed, UNPACK_LIMIT do
     redis.call('HDEL', key, unpack(removed, start, min(start + UNPACK_LIMIT - 1, #removed)))
   end
-  return 'SAVED'
+  return {'SAVED', found[5], mark_before}
 end
 
 -- Remove the answers of a closed session, and record its end.
