@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow.parquet
+import pyreadstat
 import pytest
 import yaml
 
@@ -290,7 +291,7 @@ def test_a_result_requires_its_own_token(
     assert stanine("result", "0" * 32, **up.variables).status == 4
 
 
-def test_parquet_and_csv_have_the_same_values(
+def test_parquet_spss_and_csv_have_the_same_values(
     stanine: Run, up: Up, published: str, tmp_path: Path
 ) -> None:
     (tmp_path / "r.csv").write_text(ROWS)
@@ -304,6 +305,13 @@ def test_parquet_and_csv_have_the_same_values(
         assert {name: value for name, value in typed.items() if value is not None} == {
             name: type(typed[name])(text) for name, text in row.items() if text
         }
+    stanine("results", published, "--output", "r.sav", "-o", "sav", **up.variables)
+    columns, about = pyreadstat.read_sav(tmp_path / "r.sav", output_format="dict")
+    assert list(about.column_names_to_labels.values()) == list(rows[0])
+    for name, values in zip(rows[0], columns.values(), strict=True):
+        texts = [row[name] for row in rows]
+        shown = [f"{x:g}" if isinstance(x, float) else x or "" for x in values]
+        assert shown == texts, name
 
 
 def test_results_are_continued_from_a_cursor(

@@ -24,6 +24,21 @@ def test_names_are_distinct_and_acceptable(names: list[str]) -> None:
         assert not each.endswith(".")
 
 
+def test_the_words_of_the_spss_language_name_no_variable() -> None:
+    """Seen to fail: an item with the id ALL or BY ended `stanine answers -o sav`."""
+    words = ["all", "and", "by", "eq", "ge", "gt", "le", "lt", "ne", "not", "or", "to", "with"]
+    assert sav_names(["ALL", "by", "With.", "v_all", "toe"]) == [
+        "v_ALL",
+        "v_by",
+        "v_With",
+        "v_all_2",
+        "toe",
+    ]
+    assert not set(words) & {
+        name.lower() for name in sav_names([*words, *(f"{x}." for x in words)])
+    }
+
+
 @given(values)
 def test_every_value_has_its_own_number_and_no_valid_one_counts_as_missing(
     given_values: list[tuple[int | str, bool]],

@@ -17,9 +17,11 @@ from stanine.cli.exits import CliError
 from stanine.cli.io.attempt_files import write_lines, write_table
 from stanine.cli.io.codebook_file import write_codebook
 from stanine.cli.io.counted_listing import CountedListing
-from stanine.cli.io.parquet import ParquetTable, ParquetWriter
+from stanine.cli.io.parquet import ParquetTable
+from stanine.cli.io.result_table import ResultTable, WritableTable
 from stanine.cli.io.rows import CsvWriter, NdjsonWriter
-from stanine.cli.io.tables import AttemptTable, CsvTable
+from stanine.cli.io.sav import SavTable
+from stanine.cli.io.tables import AttemptTable, CsvTable, TableColumn
 from stanine.cli.io.terminal import note, open_output, progress
 from stanine.cli.options import DEFAULT_SERVER, Key, Output, Server
 from stanine.client import AttemptResult
@@ -43,6 +45,7 @@ class ResultFormat(StrEnum):
     CSV = "csv"
     NDJSON = "ndjson"
     PARQUET = "parquet"
+    SAV = "sav"
 
 
 class _Result(msgspec.Struct, frozen=True):
@@ -113,7 +116,7 @@ def results(
         else:
             listed = client.results.list(name, after=after, on_history_change="continue")
             found = CountedListing(listed, bar, "result")
-            _write_results(map(_convert, found), view, out)
+            _write_results(map(_convert, found), name, view, out)
     if codebook is not None:
         with open_output(codebook) as file:
             write_codebook(file, table.columns)
@@ -154,24 +157,42 @@ def _write_with_attempts(
                 found,
                 described,
                 parts,
-                lambda table: ParquetTable(out.buffer, table.columns),  # type: ignore[attr-defined] # a text stream over bytes
+                lambda table: ParquetTable(_binary(out), table.columns),
+            )
+        case ResultFormat.SAV:
+            return write_table(
+                found,
+                described,
+                parts,
+                lambda table: SavTable(_binary(out), table.columns, described.title),
             )
     return write_table(found, described, parts, lambda table: CsvTable(out, table.columns))
 
 
-def _write_results(found: Iterable[_Result], view: ResultFormat, out: IO[str]) -> None:
-    """Write results without their attempts."""
-    if view is ResultFormat.NDJSON:
-        writer = NdjsonWriter(out)
-        for each in found:
-            writer.write(each.about, each.scales, each.profiles)
-    elif view is ResultFormat.CSV:
-        _write_table(found, lambda scales, profiles: CsvWriter(out, _ABOUT, scales, profiles))
-    else:
-        _write_table(
-            found,
-            lambda scales, profiles: ParquetWriter(out.buffer, _ABOUT, scales, profiles),  # type: ignore[attr-defined] # a text stream over bytes
-        )
+def _write_results(found: Iterable[_Result], name: str, view: ResultFormat, out: IO[str]) -> None:
+    """Write results without their attempts. `name`: the instrument's, the title of an SPSS file."""
+    match view:
+        case ResultFormat.NDJSON:
+            writer = NdjsonWriter(out)
+            for each in found:
+                writer.write(each.about, each.scales, each.profiles)
+        case ResultFormat.CSV:
+            _write_table(found, lambda scales, profiles: CsvWriter(out, _ABOUT, scales, profiles))
+        case ResultFormat.PARQUET:
+            _write_typed(found, lambda columns: ParquetTable(_binary(out), columns))
+        case ResultFormat.SAV:
+            _write_typed(found, lambda columns: SavTable(_binary(out), columns, name))
+
+
+def _write_typed(
+    found: Iterable[_Result], make_table: Callable[[Sequence[TableColumn]], WritableTable]
+) -> None:
+    _write_table(found, lambda scales, profiles: ResultTable(make_table, _ABOUT, scales, profiles))
+
+
+def _binary(out: IO[str]) -> IO[bytes]:
+    """Return the bytes below a text stream."""
+    return out.buffer  # type: ignore[attr-defined,no-any-return]
 
 
 def _convert(result: AttemptResult) -> _Result:
@@ -186,7 +207,7 @@ def _convert(result: AttemptResult) -> _Result:
 def _write_table(
     found: Iterable[_Result],
     make_writer: Callable[
-        [Iterable[tuple[str, Sequence[str]]], Sequence[str]], CsvWriter | ParquetWriter
+        [Iterable[tuple[str, Sequence[str]]], Sequence[str]], CsvWriter | ResultTable
     ],
 ) -> None:
     """Write a table when all scales are known.

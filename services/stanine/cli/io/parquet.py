@@ -1,19 +1,14 @@
 """Writes tables as Parquet. Used by `results` and `answers`. Needs the extra `parquet` (pyarrow)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import IO, Any
 
 from stanine.cli.exits import CliError
 from stanine.cli.io.tables import TableColumn, Value
-from stanine.domain.scoring.result import ProfileResult, ScaleResult
-from stanine.domain.tables.attempt_columns import score_kind
-from stanine.domain.tables.score_columns import ScoreColumns
 
 #: Rows per row group, which is buffered in memory.
 ROW_GROUP = 10_000
-#: Integer columns of a result; its other columns are texts.
-_WHOLE = frozenset({"revision", "scoringRevision"})
 
 
 class ParquetTable:
@@ -86,37 +81,3 @@ def typed(column: TableColumn, value: Value) -> Any:
         case "Text":
             return str(value)
     return value
-
-
-class ParquetWriter:
-    """Writes rows of results with the columns of the CSV."""
-
-    def __init__(
-        self,
-        out: IO[bytes],
-        about: Sequence[str],
-        scales: Iterable[tuple[str, Sequence[str]]],
-        profiles: Sequence[str] = (),
-    ) -> None:
-        """`scales`: scale ids in order, each with its fields; `profiles`: profile ids."""
-        self._about, self._scores = about, ScoreColumns(scales, profiles)
-        columns = [TableColumn(name, "Integer" if name in _WHOLE else "Text") for name in about]
-        columns += [
-            TableColumn(name, score_kind(field))
-            for name, (_, field) in zip(self._scores.names, self._scores.parts, strict=True)
-        ]
-        self._table = ParquetTable(out, columns)
-
-    def write(
-        self,
-        about: Mapping[str, Any],
-        scales: Mapping[str, ScaleResult] | None,
-        profiles: Mapping[str, ProfileResult] = {},
-    ) -> None:
-        """Write a row; missing scales and profiles are null."""
-        own = [about.get(name) for name in self._about]
-        self._table.write([*own, *self._scores.values(scales, profiles)])
-
-    def close(self) -> None:
-        """Write the remaining rows and the footer."""
-        self._table.close()

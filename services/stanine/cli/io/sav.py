@@ -1,4 +1,4 @@
-"""Writes tables as SPSS files (.sav), with labels and missing codes. Used by `answers`. Needs the extra `spss`.
+"""Writes tables as SPSS files (.sav), with labels and missing codes. Used by `answers` and `results`. Needs `spss`.
 
 The format has the number of rows and the widths of texts before the data, so the whole table is held in memory.
 
@@ -24,6 +24,10 @@ FIRST_CODE = -997
 _MAX_DISCRETE = 3
 #: Bytes of a name and of a value's label.
 _MAX_NAME, _MAX_LABEL = 64, 120
+#: Words of the SPSS language, which name no variable.
+_RESERVED = frozenset(
+    ["all", "and", "by", "eq", "ge", "gt", "le", "lt", "ne", "not", "or", "to", "with"]
+)
 _NO_NAME = re.compile(r"[^A-Za-z0-9._$#@]")
 
 
@@ -165,10 +169,10 @@ def sav_names(names: Sequence[str]) -> list[str]:
     found: list[str] = []
     known: set[str] = set()
     for name in names:
-        plain = _NO_NAME.sub("_", name)
-        if not plain[:1].isalpha():
+        plain = _NO_NAME.sub("_", name).rstrip(".")
+        if not plain[:1].isalpha() or plain.lower() in _RESERVED:
             plain = f"v_{plain}"
-        plain = base = plain[:_MAX_NAME].rstrip(".") or "v"
+        plain = base = plain[:_MAX_NAME].rstrip(".")
         number = 2
         while plain.lower() in known:
             plain = f"{base[: _MAX_NAME - 5]}_{number}"
