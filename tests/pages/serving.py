@@ -11,6 +11,7 @@ from typing import Any
 import uvicorn
 from tests.integration.api.serving import Serving, write_keys
 
+from stanine.domain.client_address import Network
 from stanine.pages.app import make_pages
 from stanine.pages.console.sources import ApiOrganisations
 from stanine.pages.main import make_client
@@ -98,6 +99,7 @@ def survey_at(
     *,
     base_path: str = "",
     organisation: Organisation = Organisation(),  # noqa: B008 - frozen
+    trusted_proxies: tuple[Network, ...] = (),
 ) -> Iterator[Survey]:
     """Run an API and its pages."""
     keys = directory / "keys.json"
@@ -105,7 +107,7 @@ def survey_at(
     api = Serving(redis_url, f"pages-{secrets.token_hex(4)}", keys)
     try:
         api.until_ready()
-        pages = ServedPages(api.url, PagesSettings(base_path, (), organisation))
+        pages = ServedPages(api.url, PagesSettings(base_path, trusted_proxies, organisation))
         try:
             yield Survey(api, pages)
         finally:

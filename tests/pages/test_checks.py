@@ -222,6 +222,30 @@ def test_a_page_works_below_a_base_path(browser: Any, valkey: Any, tmp_path: Any
         look.context.close()
 
 
+def window(width: int) -> dict[str, Any]:
+    """Return the window of a browser; 320 pixels of width are those of 1280 by 1024 at 400 %."""
+    if width == 320:
+        return {"viewport": {"width": 320, "height": 256}, "device_scale_factor": 4}
+    return {"viewport": {"width": width, "height": 800}}
+
+
+def colours(page: Any, selector: str, of: str = "fill") -> set[str]:
+    """Return the computed colours of elements, of which there is at least one."""
+    found: list[str] = page.evaluate(
+        "([selector, of]) => [...document.querySelectorAll(selector)].map((one) => getComputedStyle(one)[of])",
+        [selector, of],
+    )
+    assert found
+    return {*found}
+
+
+def system_colour(page: Any, name: str) -> str:
+    """Return what a system colour is in a page with forced colours."""
+    script = "(name) => { document.body.style.color = name; return getComputedStyle(document.body).color; }"
+    found: str = page.evaluate(script, name)
+    return found
+
+
 def small_texts(page: Any) -> list[Any]:
     found: list[Any] = page.evaluate(
         """() => [...document.querySelectorAll('main *, header *, footer *')]

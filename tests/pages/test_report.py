@@ -8,7 +8,7 @@ import pytest
 from tests.integration.api.serving import ADMIN, NARROW, only
 from tests.pages.reports import fill, log_in
 from tests.pages.serving import Survey
-from tests.pages.test_checks import axe, small_targets, small_texts
+from tests.pages.test_checks import axe, colours, small_targets, small_texts, system_colour, window
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +30,7 @@ def page(browser: Any) -> Iterator[Any]:
 def test_the_pages_of_a_report_are_accessible_and_keep_their_bounds(
     browser: Any, survey: Survey, name: str, width: int, scheme: str, language: str
 ) -> None:
-    context = browser.new_context(
-        viewport={"width": width, "height": 800}, color_scheme=scheme, locale=language
-    )
+    context = browser.new_context(**window(width), color_scheme=scheme, locale=language)
     page = context.new_page()
     requests: list[str] = []
     page.on("request", lambda one: requests.append(one.url))
@@ -45,11 +43,19 @@ def test_the_pages_of_a_report_are_accessible_and_keep_their_bounds(
     look(page, width)
     page.goto(f"{survey.pages.url}/console/instruments/{name}/report?by=sex")
     assert page.locator("html").get_attribute("lang") == language
+    assert page.locator("html").get_attribute("dir") == ("rtl" if language == "ar" else "ltr")
     assert page.locator("svg").count() == 4
     for one in page.locator("summary").all():
         one.click()
     look(page, width)
     assert {url.split("/", 3)[2] for url in requests} == {f"127.0.0.1:{survey.pages.port}"}
+    page.emulate_media(forced_colors="active", color_scheme=scheme)
+    assert colours(page, ".chart .bar") == {system_colour(page, "Highlight")}
+    assert colours(page, ".chart .axis, .chart .tick") == {system_colour(page, "CanvasText")}
+    page.locator("form.choose input[type=checkbox]").check()
+    assert page.locator("form.choose .options label").evaluate(
+        "one => parseFloat(getComputedStyle(one).borderTopWidth)"
+    ) == pytest.approx(3)
     context.close()
 
 

@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import need
 from tests.pages.results import show_result, submit
 from tests.pages.serving import Survey
-from tests.pages.test_checks import axe, small_targets, small_texts
+from tests.pages.test_checks import axe, colours, small_targets, small_texts, system_colour, window
 from tests.pages.traits import traits
 
 
@@ -36,9 +36,7 @@ def page(browser: Any) -> Iterator[Any]:
 def test_a_result_is_accessible_and_keeps_its_bounds(
     browser: Any, survey: Survey, name: str, width: int, scheme: str, language: str
 ) -> None:
-    context = browser.new_context(
-        viewport={"width": width, "height": 800}, color_scheme=scheme, locale=language
-    )
+    context = browser.new_context(**window(width), color_scheme=scheme, locale=language)
     page = context.new_page()
     requests: list[str] = []
     complaints: list[str] = []
@@ -65,6 +63,11 @@ def test_a_result_is_accessible_and_keeps_its_bounds(
     )
     assert len(sizes) == 12
     assert min(sizes) >= 12
+    page.emulate_media(forced_colors="active", color_scheme=scheme)
+    assert colours(page, ".chart .mark, .chart .interval") == {system_colour(page, "Highlight")}
+    drawn = colours(page, ".chart .axis, .chart .tick") | colours(page, ".chart .norm", "stroke")
+    assert drawn == {system_colour(page, "CanvasText")}
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
     context.close()
 
 

@@ -138,4 +138,4 @@ def _span(begin: float, end: float, wording: ScoreWording) -> str:
 
 
 def _share(count: int, of: int, wording: ScoreWording) -> str:
-    return wording.percent(round(count / of, 2)) if of else "\N{EN DASH}"
+    return wording.percent(round(count / of, 3)) if of else "\N{EN DASH}"
