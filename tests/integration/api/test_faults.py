@@ -109,7 +109,7 @@ def test_a_nearly_full_redis_rejects_new_work_and_still_serves_reads(
     receipt = api.submit(key="before", answers={"i1": 1})
     used = int(api.redis.info("memory")["used_memory"])
     api.redis.config_set("maxmemory", int(used / 0.93))
-    time.sleep(1.3)
+    until(lambda: refuses_new_work(api))
     for answer in (
         api.http().post(ATTEMPTS, json={"answers": {"i1": 1}}),
         api.http().post(ATTEMPTS + ":bulk", content=b"", headers=NDJSON),
@@ -119,10 +119,13 @@ def test_a_nearly_full_redis_rejects_new_work_and_still_serves_reads(
         assert answer.headers["retry-after"] == "30"
     api.score(receipt)  # accepted attempts are processed
     assert api.http().get(f"/v1/attempts/{receipt['attempt']}/result").json()["state"] == "Scored"
-    assert "stanine_refuses_new_work 1.0" in api.http().get("/metrics").text
     api.redis.config_set("maxmemory", 0)
-    time.sleep(1.3)
+    until(lambda: not refuses_new_work(api))
     api.submit(answers={"i1": 1})
+
+
+def refuses_new_work(api: Serving) -> bool:
+    return "stanine_refuses_new_work 1.0" in api.http().get("/metrics").text
 
 
 def test_a_full_redis_rejects_new_work_before_the_api_has_detected_it(
@@ -223,10 +226,13 @@ def test_nothing_is_served_before_the_bootstrap_is_done(
 def test_settings_are_followed_without_a_restart(mood: Serving) -> None:
     mood.redis.hset(mood.keys.config, "durability", "Fsync")
     mood.redis.hset(mood.keys.config, "admissionPercent", "not a number")
-    time.sleep(1.3)
-    waits = waits_for_disk(mood)
-    mood.submit(answers={"i1": 1})
-    assert waits_for_disk(mood) == waits + 1
+
+    def waits_now() -> bool:
+        waits = waits_for_disk(mood)
+        mood.submit(answers={"i1": 1})
+        return waits_for_disk(mood) == waits + 1
+
+    until(waits_now)
 
 
 def waits_for_disk(api: Serving) -> int:

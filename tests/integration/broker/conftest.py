@@ -88,7 +88,7 @@ def wait_until() -> Callable[..., float]:
     return eventually
 
 
-def eventually(condition: Callable[[], Any], timeout: float = 5.0) -> float:
+def eventually(condition: Callable[[], Any], timeout: float = 30.0) -> float:
     begun = time.monotonic()
     while not condition():
         if time.monotonic() - begun > timeout:

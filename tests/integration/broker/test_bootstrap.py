@@ -4,7 +4,6 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import dramatiq
@@ -253,7 +252,7 @@ def test_invalid_settings_are_reported(redis_url: str, open_client: Any) -> None
 
 
 def test_it_waits_for_the_server_and_logs_once(
-    own_server: Any, open_client: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    own_server: Any, open_client: Any, wait_until: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     port = free_port()
     client = open_client(f"redis://127.0.0.1:{port}/0")
@@ -275,7 +274,7 @@ def test_it_waits_for_the_server_and_logs_once(
     with caplog.at_level(logging.INFO, "stanine.broker.bootstrap"):
         thread = threading.Thread(target=run)
         thread.start()
-        time.sleep(1)
+        wait_until(lambda: states)
         assert states == ["ConnectionRefused"]
         own_server(port=port)
         thread.join(10)

@@ -120,7 +120,8 @@ def test_a_permanent_problem_is_logged_once_and_retried(
         )
     with caplog.at_level(logging.INFO):
         run_worker(broker)
-        time.sleep(8)
+        wait_until(lambda: any(each.levelno >= logging.WARNING for each in caplog.records))
+        time.sleep(8)  # many further attempts are refused
         lines = [
             record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING
         ]

@@ -254,7 +254,7 @@ def test_queue_retry_settings_apply_if_actor_and_message_have_none(
     wait_until(lambda: broker.stats("default").dead == 3)
     assert {name: len(times) for name, times in tries.items()} == {"plain": 3, "own": 2, "none": 1}
     broker.write_settings("default", max_retries=1, backoff_min_ms=None, backoff_max_ms=None)
-    time.sleep(2)
+    wait_until(lambda: broker._leases[0].settings.max_retries == 1)
     (again,) = (letter for letter in broker.dead_letters("default") if letter.deliveries == 3)
     assert broker.requeue_dead("default", [again.id])
     wait_until(lambda: broker.stats("default").dead == 3)
@@ -280,7 +280,7 @@ def test_queue_retry_settings_apply_to_batches(
     wait_until(lambda: broker.stats("batches").dead == 1)
     assert sizes == [1] * 7, "maxDeliveries is 5, and counts what died with its consumers only"
     broker.write_settings("batches", max_retries=0)
-    time.sleep(2)
+    wait_until(lambda: broker._leases[0].settings.max_retries == 0)
     sizes.clear()
     fail.send(ids=b"b")
     wait_until(lambda: broker.stats("batches").dead == 2)
@@ -289,7 +289,11 @@ def test_queue_retry_settings_apply_to_batches(
 
 @pytest.mark.parametrize("way", ["throws", "max_age", "max_retries"])
 def test_an_expected_rejection_is_not_logged_as_an_error(
-    make_broker: Any, run_worker: Any, caplog: pytest.LogCaptureFixture, way: str
+    make_broker: Any,
+    run_worker: Any,
+    wait_until: Any,
+    caplog: pytest.LogCaptureFixture,
+    way: str,
 ) -> None:
     broker = make_broker()
     options: Any = {way: {"throws": KeyError, "max_age": 1, "max_retries": 0}[way]}
@@ -298,11 +302,14 @@ def test_an_expected_rejection_is_not_logged_as_an_error(
     def fail() -> None:
         raise KeyError
 
+    def levels() -> list[int]:
+        return [each.levelno for each in caplog.records if "are dead" in each.getMessage()]
+
     fail.send()
     time.sleep(0.01)
     with caplog.at_level(logging.INFO):
         run_worker(broker)
-        broker.join("default", timeout=5000)
-    levels = [record.levelno for record in caplog.records if "are dead" in record.getMessage()]
-    assert levels == [logging.ERROR if way == "max_retries" else logging.INFO]
+        broker.join("default", timeout=30_000)
+        wait_until(levels)  # the message is logged after it is settled
+    assert levels() == [logging.ERROR if way == "max_retries" else logging.INFO]
     assert broker.stats("default").dead == 1

@@ -128,10 +128,10 @@ def test_a_late_settlement_of_a_partitioned_worker_has_no_effect(
     go.set()
     time.sleep(0.2)
     proxy.partitioned = False
-    time.sleep(1.0)  # its late calls arrive, and it registers again
+    assert wait_until(lambda: direct.stats("plain").consumers == 2)  # it registers again
+    time.sleep(1.0)  # its late calls arrive
     stats: QueueStats = direct.stats("plain")
     assert (stats.ready, stats.delayed, stats.in_flight, stats.dead) == (0, 0, 0, 0)
-    assert direct.stats("plain").consumers == 2
     other.stop(5000)
     healthy.close()
     direct.enqueue(take.message("b"))
@@ -161,7 +161,7 @@ def test_a_partition_shorter_than_the_lease_costs_nothing(
     assert found.duplicates == 0
 
 
-def wait_until(condition: Any, seconds: float = 5.0) -> bool:
+def wait_until(condition: Any, seconds: float = 30.0) -> bool:
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

@@ -29,10 +29,13 @@ def test_rejected_writes_are_logged_once_by_each_loop_of_a_watcher(services: Ser
     records.client.hset(records.keys.config, "sweepSeconds", 1)
     submit(records, services.redis_url, 1000)
     eventually(lambda: records.sweep.committed() == 1000, 60)
-    time.sleep(2)  # the settings are applied
+    for name in ("index-watcher", "result-watcher"):
+        eventually(lambda name=name: "settings.changed" in services.log(name), 60)  # type: ignore[misc]
     before = {name: len(services.log(name)) for name in ("index-watcher", "result-watcher")}
     records.client.config_set("min-replicas-to-write", 1)
-    time.sleep(12)
+    for name, at in before.items():
+        eventually(lambda name=name, at=at: "TooFewReplicas" in services.log(name)[at:], 60)  # type: ignore[misc]
+    time.sleep(12)  # many further attempts are refused
     logged = {name: services.log(name)[at:].splitlines() for name, at in before.items()}
     before = {name: len(services.log(name)) for name in before}
     records.client.config_set("min-replicas-to-write", 0)

@@ -10,6 +10,7 @@ from tests.conftest import Server
 from tests.integration.operator.harness import Api, OperatorProcess, Refused, queue, redis_config
 
 from stanine.broker import QueueState, StreamsBroker
+from stanine.broker.lease import ConsumerLease
 from stanine.broker.settings import QueueSettings
 
 NAME = "results"
@@ -91,19 +92,23 @@ def test_a_running_consumer_follows_state_retries_and_rate_without_a_restart(
     apply(maxRetries=1, minBackoffMilliseconds=10, maxBackoffMilliseconds=20)
     worker = dramatiq.Worker(broker, worker_threads=2, worker_timeout=100)
     worker.start()
+
+    def lease() -> ConsumerLease:
+        return broker._leases[0]
+
     try:
         fail.send(-1)
         eventually(lambda: broker.stats(NAME).dead == 1)
         assert [number for number, _ in tries] == [-1, -1]
         apply(maxRetries=0, desiredState="Paused")
-        time.sleep(2.2)
+        eventually(lambda: lease().is_paused and lease().settings.max_retries == 0)
         fail.send(-2)
         time.sleep(1)
         assert len(tries) == 2, "paused"
         apply(maxRetries=0, rateLimit={"messages": 5, "burst": 1})
         eventually(lambda: broker.stats(NAME).dead == 2)
         assert [number for number, _ in tries] == [-1, -1, -2], "no retry any more"
-        time.sleep(2.2)
+        eventually(lambda: lease().settings.rate_messages == 5)
         for number in range(6):
             fail.send(number)
         eventually(lambda: len(tries) == 9)
