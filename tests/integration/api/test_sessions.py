@@ -183,8 +183,9 @@ def test_two_devices_merge_their_answers(api: Serving) -> None:
         ({"attributes": {"sex": "none"}}, [("/attributes/sex", "NotAValue")]),
         ({"attributes": {"shoe": 1}}, [("/attributes/shoe", "UnknownAttribute")]),
         ({"attributes": {"years": 3}}, [("/attributes/years", "Contradiction")]),
-        ({"seq": 0}, [("/seq", "WrongType")]),
-        ({"more": 1}, [("", "WrongType")]),
+        ({"seq": 0}, [("/seq", "OutOfRange")]),
+        ({"seq": None}, [("/seq", "WrongType")]),
+        ({"more": 1}, [("/more", "UnknownField")]),
     ],
 )
 def test_a_save_is_checked_like_an_attempt_and_an_invalid_one_stores_nothing(

@@ -2,13 +2,14 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stanine.api.people.body_reading import BodyReader
-from stanine.api.people.session_bodies import SessionSave
+from stanine.api.people.session_bodies import InvitationOrder, SessionOrder, SessionSave
 from stanine.api.people.sessions import count_names
-from stanine.api.web.problems import INVALID_ATTEMPT, Problem
+from stanine.api.web.problems import INVALID_ATTEMPT, INVALID_REQUEST, Problem
 
 QUICK = BodyReader(SessionSave, INVALID_ATTEMPT, count_names)
 THOROUGH = BodyReader(SessionSave, INVALID_ATTEMPT)
@@ -56,3 +57,56 @@ def test_a_usual_save_needs_no_search(monkeypatch: Any) -> None:
     assert not searched
     QUICK.read(b'{"seq":7,"answers":{"note":"at 12:30"}}')
     assert len(searched) == 1
+
+
+@pytest.mark.parametrize(
+    ("record", "body", "expected"),
+    [
+        (SessionSave, '{"answers":{}}', "/seq MissingField: this member is missing"),
+        (
+            SessionSave,
+            '{"seq":1,"more":1}',
+            "/more UnknownField: the body has seq, answers, attributes, page, section, language",
+        ),
+        (
+            SessionSave,
+            '{"seq":"1"}',
+            "/seq WrongType: a whole number belongs here, not a text",
+        ),
+        (
+            SessionSave,
+            '{"seq":1.5}',
+            "/seq WrongType: a whole number belongs here, not a number with decimals",
+        ),
+        (SessionSave, '{"seq":0}', "/seq OutOfRange: a number of at least 1 belongs here"),
+        (
+            SessionOrder,
+            '{"show":"secret"}',
+            "/show NotAValue: one of AfterRelease, None, Participant belongs here",
+        ),
+        (
+            SessionOrder,
+            '{"returnUrl":""}',
+            "/returnUrl WrongText: a text of at least 1 character belongs here",
+        ),
+        (
+            InvitationOrder,
+            '{"expiresAt":"soon"}',
+            "/expiresAt WrongText: a time such as 2026-11-30T08:00:00Z belongs here",
+        ),
+        (
+            InvitationOrder,
+            '{"expiresAt":[]}',
+            "/expiresAt WrongType: a time such as 2026-11-30T08:00:00Z or null belongs here, not a list",
+        ),
+    ],
+)
+def test_an_invalid_body_is_explained_in_plain_words_without_its_values(
+    record: type, body: str, expected: str
+) -> None:
+    with pytest.raises(Problem) as caught:
+        BodyReader(record, INVALID_REQUEST).read(body.encode())
+    errors = caught.value.document.errors
+    assert isinstance(errors, list)
+    (error,) = errors
+    assert f"{error.pointer} {error.code}: {error.detail}" == expected

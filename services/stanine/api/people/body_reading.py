@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from stanine.api.people.decoder_errors import fault_of
 from stanine.api.web.problems import Kind, Problem, ProblemError, from_faults
 from stanine.domain.attempts.explain import judge, pointer
 from stanine.domain.errors import Faults, InvalidAttempt
@@ -30,6 +31,7 @@ class BodyReader(Generic[T]):
         With it, most bodies need no search for repeated names.
         """
         self._count_names = count_names
+        self._record = record
         self._decode = msgspec.json.Decoder(record).decode
         self._kind = kind
 
@@ -65,8 +67,8 @@ class BodyReader(Generic[T]):
         faults = _faults(text, judge)
         if faults.count:
             return from_faults(self._kind, InvalidAttempt(faults.kept, faults.count))
-        sentence, _, place = str(error).partition(" - at `$")
-        return refused(self._kind, _as_pointer(place), "WrongType", sentence)
+        fault = fault_of(str(error), self._record)
+        return refused(self._kind, fault.place, fault.code, fault.detail)
 
 
 def refused(kind: Kind, place: str, code: str, detail: str) -> Problem:
@@ -91,13 +93,3 @@ def _faults(
     elif not faults.count:
         judged(plain, faults)
     return faults
-
-
-def _as_pointer(place: str) -> str:
-    """Convert msgspec's `.answers[...]` to a JSON pointer.
-
-    It lacks the names of a mapping's members.
-    """
-    return (
-        place.rstrip("`").replace("[...]", "").replace(".", "/").replace("[", "/").replace("]", "")
-    )
