@@ -56,6 +56,11 @@ def test_a_result_is_accessible_and_keeps_its_bounds(
     assert complaints == []
     assert {url.split("/", 3)[2] for url in requests} == {f"127.0.0.1:{survey.pages.port}"}
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate(
+        "[...document.querySelectorAll('.wide-table')].every((one) => one.scrollWidth <= one.clientWidth)"
+    )
+    assert page.get_by_role("cell").count() == 20
+    assert page.get_by_role("columnheader").count() == 6
     assert small_texts(page) == []
     assert small_targets(page) == []
     sizes = page.evaluate(
