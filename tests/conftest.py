@@ -95,7 +95,9 @@ def start_server(
     client = redis.Redis(
         port=port, socket_timeout=5, retry=Retry(NoBackoff(), 0)
     )  # redis-py tries a refused password 10 times: 4 s
-    deadline = time.monotonic() + 20
+    deadline = (
+        time.monotonic() + 120
+    )  # a busy machine may need a minute to load a long append-only file
     while True:
         try:
             client.ping()
