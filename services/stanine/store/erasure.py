@@ -87,18 +87,20 @@ class Erasure:
         await self._secrets.rotate(new_secret(), self._tombstone_ms())
 
     async def attempt(self, attempt_id: bytes, *, by_order: bool = True) -> bool:
-        """Erase an attempt with its results, its session and its single-use invitation.
+        """Erase an attempt with its results, its sessions and their single-use invitations.
 
         `by_order`: record it in the journal. Returns whether the attempt existed and was not yet erased. An interrupted
         erasure is completed by repeating it.
         """
-        await self._session_of(attempt_id, by_order=by_order)
+        await self._drop_session(session_id(attempt_id), by_order=by_order)
         try:
             found = await self._records.read(attempt_id)
         except CorruptRecordError:
             found = None  # the key is unknown, so the record is erased without a tombstone
         key = b"" if found is None else _key_of(found[0])
         participant = None if found is None else found[0].participant
+        if participant is not None:
+            await self._drop_repeats(participant, attempt_id, by_order=by_order)
         while True:
             listed = _NO_LIST
             if participant is not None:
@@ -221,9 +223,20 @@ class Erasure:
                     done.sessions += await self._sessions.drop(name, expired=False)
         return done.invitations + done.sessions > before
 
-    async def _session_of(self, attempt_id: bytes, *, by_order: bool) -> None:
-        """Remove the session of an attempt and its single-use invitation; both name the participant."""
-        name = session_id(attempt_id)
+    async def _drop_repeats(self, participant: str, attempt_id: bytes, *, by_order: bool) -> None:
+        """Remove the participant's sessions whose answers were a repetition of an attempt, by its key."""
+        person = participant_fingerprint(participant).hex()
+        members = await self._client.smembers(f"{self._keys.partition}:o:{person}")
+        names = [each[1:] for each in sorted(members) if each[:1] == b"s"]
+        pipeline = self._client.pipeline(transaction=False)
+        for name in names:
+            pipeline.hget(self._keys.session(name), "attempt")
+        for name, answered in zip(names, await pipeline.execute() if names else [], strict=True):
+            if answered == attempt_id:
+                await self._drop_session(name, by_order=by_order)
+
+    async def _drop_session(self, name: bytes, *, by_order: bool) -> None:
+        """Remove a session and its single-use invitation; both name the participant."""
         session = await self._sessions.read(name)
         if session is None:
             return

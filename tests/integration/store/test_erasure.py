@@ -3,12 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from tests.integration.store.attempting import (
     CONTENT,
     RESULT,
     SPACE,
     commit,
+    content,
     everything,
     submission,
     submissions,
@@ -264,6 +266,25 @@ def test_the_key_of_an_attempt_that_could_not_be_read_when_it_was_erased_is_refu
     known = store.run(lambda made: made.attempts.known(1, SPACE, "k", CONTENT))
     assert known is not None
     assert known.outcome == "erased"
+
+
+def test_a_session_that_repeated_an_attempt_is_erased_with_it(store: Store) -> None:
+    one = personal("canary-key")
+    (made,) = store.submit(one)
+    given: dict[str, Any] = {"participant": "canary-person", "key": "canary-key"}
+    repeated, other = opened(store, **given), opened(store, participant="canary-person")
+    done = with_sessions(
+        store,
+        "submit",
+        repeated,
+        0,
+        msgspec.structs.replace(one, id_random=repeated[:RANDOM_BYTES]),
+    )
+    assert (done.outcome, done.attempt) == ("Submitted", made.id)
+    assert erasing(store, "attempt", made.id)
+    assert with_sessions(store, "read", repeated) is None
+    assert with_sessions(store, "read", other) is not None
+    assert b"canary-key" not in content(store)
 
 
 def test_a_participant_of_many_pages_is_erased_whole(store: Store) -> None:
