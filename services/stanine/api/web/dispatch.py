@@ -147,12 +147,17 @@ class Dispatcher:
             request.caller = await self._authenticate(route, request)
         request.query = read_query(scope["query_string"], route.query)
         name = request.parameters.get("name")
-        if (
-            name is not None
-            and request.caller is not None
-            and not (is_label(name) and request.caller.sees(name))
-        ):
-            raise NotFound("Instrument", name)
+        if name is None or request.caller is None:
+            return
+        if is_label(name) and request.caller.sees(name):
+            return
+        if route.method == "PUT" and request.caller.sees_all:  # others only find nothing
+            raise Problem(
+                MALFORMED_REQUEST,
+                "The name of an instrument has at most 63 lower-case letters, digits and hyphens; letters and digits"
+                " at both ends.",
+            )
+        raise NotFound("Instrument", name)
 
     async def _authenticate(self, route: Route, request: Request) -> Caller | None:
         kind, _, key = request.headers.get(b"authorization", b"").partition(b" ")
