@@ -291,6 +291,8 @@ def bars(found: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
             for step, each in most.items()
             if f"{process}_mib" in each
         }
+        if not ratios:
+            continue
         step = max(ratios, key=lambda each: ratios[each])
         made.append(
             {

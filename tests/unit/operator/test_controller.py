@@ -163,6 +163,8 @@ class Scene:
         tasks = self.loop.start()
         self.loop.begin()
         await asyncio.sleep(1.2)  # resources enqueued together are due within a second
+        while self.loop._queue.waiting():  # noqa: ASYNC110 - the queue has no event for this
+            await asyncio.sleep(0.01)
         self.loop.stop()
         for task in tasks:
             task.cancel()
