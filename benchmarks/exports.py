@@ -108,7 +108,7 @@ class Measuring:
             self.accepted = self.accepted.add(self._submit(body))
         self._await_results(count)
         self._note(
-            "submit and score",
+            "Submit in bulk, score",
             time.perf_counter() - began,
             watcher=peak_bytes(self._services.pid("watcher")),
         )
@@ -283,7 +283,8 @@ def _counted(found: Any) -> int:
 
 def bars(found: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the targets: peaks with the most attempts at most 1.1 times those with the fewest."""
-    fewest, most = (found[name] for name in (min(found, key=int), max(found, key=int)))
+    low, high = min(found, key=int), max(found, key=int)
+    fewest, most = found[low], found[high]
     made = []
     for process in ("api", "command", "watcher"):
         ratios = {
@@ -296,7 +297,7 @@ def bars(found: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
         step = max(ratios, key=lambda each: ratios[each])
         made.append(
             {
-                "bar": f"memory flat from {min(found, key=int)} attempts to {max(found, key=int)}, {process}",
+                "bar": f"exports of {int(high):,} attempts: {process} memory flat (≤ {FLAT} times that at {int(low):,})",
                 "figure": machine.digits(ratios[step]),
                 "step": step,
                 "met": ratios[step] <= FLAT,
