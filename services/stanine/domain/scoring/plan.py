@@ -15,7 +15,7 @@ from stanine.domain.scoring.points import Table, Wide
 from stanine.domain.scoring.ranges import Range, RangedScale
 
 #: Version of what plans mean and how they are run; raised by every change that can alter any result's bytes.
-ENGINE_VERSION = 2
+ENGINE_VERSION = 3
 
 #: The parts of a scale that others can name, in the order of their numbers.
 Part = Literal["raw", "score", "z", "t", "sten", "stanine", "percentile"]
