@@ -44,7 +44,7 @@ def in_table(file: Path) -> Identities:
 
 def in_parquet(file: Path) -> Identities:
     """Return the attempts of a Parquet file."""
-    import pyarrow.parquet  # type: ignore[import-untyped] # noqa: PLC0415 - only this format needs it
+    import pyarrow.parquet  # noqa: PLC0415 - only this format needs it
 
     found = Identities()
     for batch in pyarrow.parquet.ParquetFile(file).iter_batches(columns=["attempt"]):
