@@ -60,7 +60,7 @@ def test_an_unchanged_document_has_no_effect_and_a_changed_one_is_the_next_revis
 @pytest.mark.parametrize("name", ["Mood", "a_mood", "-mood", "a" * 64, "%00"])
 def test_a_name_that_no_instrument_can_have_is_explained(mood: Serving, name: str) -> None:
     answer = mood.http().put(f"/v1/instruments/{name}", json=document())
-    problem(answer, "malformed-request")
+    problem(answer, "not-found")
     assert "lower-case letters, digits and hyphens" in answer.json()["detail"]
     problem(mood.http().get(f"/v1/instruments/{name}"), "not-found")
 

@@ -11,9 +11,10 @@ BEGUN, DONE, SETTLED = "begun", "done", "settled"
 
 
 class Ledger:
-    """Lines of `event key process`.
+    """Lines of `event key process .`, begun and ended by a line feed.
 
-    Each is one append, so that no line is torn, even by kill -9.
+    An append that kill -9 interrupts may be incomplete at the end of a memory page: a line without its point does not
+    count.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -22,7 +23,8 @@ class Ledger:
         self._flags = directory
 
     def note(self, event: str, keys: Iterable[str]) -> None:
-        os.write(self._file, "".join(f"{event} {key} {os.getpid()}\n" for key in keys).encode())
+        lines = "".join(f"{event} {key} {os.getpid()} .\n" for key in keys)
+        os.write(self._file, f"\n{lines}".encode())
 
     def is_first_time(self, what: str) -> bool:
         """Return whether no process has asked for this before."""
@@ -33,12 +35,8 @@ class Ledger:
         return True
 
     def lines(self) -> list[tuple[str, str, int]]:
-        return [
-            (event, key, int(process))
-            for event, key, process in (
-                line.split() for line in self._path.read_text().splitlines()
-            )
-        ]
+        words = (line.split() for line in self._path.read_text().splitlines())
+        return [(line[0], line[1], int(line[2])) for line in words if line[3:] == ["."]]
 
     def close(self) -> None:
         os.close(self._file)

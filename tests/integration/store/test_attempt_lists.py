@@ -50,7 +50,7 @@ def erase(store: Store, *attempts: bytes) -> None:
     args = [each for attempt in attempts for each in (attempt, b"")]
     store.run(
         lambda opened: opened.writer.call(
-            "erase", [store.keys.arrivals], [2_000_000_000_000, 0, "n", "s", *args]
+            "erase", [store.keys.arrivals], [2_000_000_000_000, 0, "n", "s", "", "", "", *args]
         )
     )
 

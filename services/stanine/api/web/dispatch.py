@@ -26,6 +26,7 @@ from stanine.api.web.problems import (
     MALFORMED_REQUEST,
     MEDIA_TYPE,
     MISSING_SCOPE,
+    NOT_FOUND,
     NOT_READY,
     UNAUTHENTICATED,
     NotFound,
@@ -153,7 +154,7 @@ class Dispatcher:
             return
         if route.method == "PUT" and request.caller.sees_all:  # others only find nothing
             raise Problem(
-                MALFORMED_REQUEST,
+                NOT_FOUND,
                 "The name of an instrument has at most 63 lower-case letters, digits and hyphens; letters and digits"
                 " at both ends.",
             )
