@@ -8,6 +8,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -240,7 +241,8 @@ def test_thousands_of_requests_in_one_segment_are_rejected(process: Process) -> 
     before = process.memory()
     for _ in range(5):
         with process.connect() as connection:
-            connection.sendall(HEALTH * 7000)
+            with suppress(OSError):  # the server may close before it has received everything
+                connection.sendall(HEALTH * 7000)
             ends(connection)
     assert process.memory() - before < 24
 
