@@ -101,7 +101,7 @@ def test_an_option_is_dragged_with_a_finger_at_its_handle(
     assert survey.session(page)["answers"] == {"r1": ["one", "four", "two", "three"]}
 
 
-def test_a_finger_beside_the_handle_scrolls_the_page(
+def test_a_finger_outside_the_handle_scrolls_the_page(
     person: Arrive, survey: Survey, ranking: str
 ) -> None:
     page = person(has_touch=True, viewport={"width": 390, "height": 500})

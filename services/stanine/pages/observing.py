@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from stanine.telemetry.metrics import expose
 from stanine.telemetry.pages_metrics import PagesMetrics
 from stanine.telemetry.traces import (
+    METHODS,
     OTHER_METHOD,
     end_server_span,
     get_tracer,
@@ -20,8 +21,6 @@ from stanine.telemetry.traces import (
     start_server_span,
 )
 
-#: Methods with a name in metrics and spans; any other method is the caller's text.
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 #: The status of a request whose browser left before the response: nothing was sent.
 _LEFT = 499
 
@@ -57,7 +56,7 @@ def observed(pages: ASGIApp, metrics: PagesMetrics, provider: trace.TracerProvid
                 status = message["status"]
             await send(message)
 
-        method = scope["method"] if scope["method"] in _METHODS else OTHER_METHOD
+        method = scope["method"] if scope["method"] in METHODS else OTHER_METHOD
         span = start(scope, method)
         token = None if span is INVALID_SPAN else make_current(span)
         try:

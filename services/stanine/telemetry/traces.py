@@ -29,7 +29,9 @@ _SCOPE = "stanine"
 #: The only supported OTLP protocol: it needs no compiled library.
 _PROTOCOL = "http/protobuf"
 
-#: Stands for methods that HTTP does not define: they are the caller's text.
+#: HTTP methods with a name in metrics and spans; any other method is the caller's text.
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
+#: The name of every other method in spans.
 OTHER_METHOD = "_OTHER"
 
 _PROPAGATOR = TraceContextTextMapPropagator()

@@ -170,7 +170,7 @@ def test_the_logins_of_a_key_are_bounded_in_number_and_rate(api: Serving, keys_f
     problem(api.http(first).get("/v1/instruments"), "unauthenticated")
 
 
-def test_an_address_with_too_many_failed_logins_waits_whatever_key_it_sends(
+def test_an_address_with_too_many_failed_logins_waits_with_any_key(
     valkey: Server, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     write_keys(tmp_path / "keys.json")

@@ -137,7 +137,7 @@ def journal_of(store: Store, attempt_id: bytes, path: Path) -> Path:
 
 
 @pytest.mark.parametrize("kind", ["attempt", "participant", "journal"])
-def test_nothing_of_the_erased_remains_and_nothing_else_is_lost_at_whatever_step_it_dies(
+def test_nothing_of_the_erased_remains_and_nothing_else_is_lost_at_any_step_it_dies(
     store: Store, doomed: Doomed, tmp_path: Path, kind: str
 ) -> None:
     attempt_id = people(store)

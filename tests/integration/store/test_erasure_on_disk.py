@@ -149,7 +149,7 @@ def test_nothing_of_an_erased_person_is_on_the_server_or_in_its_files(
     rewrite(store)
     assert traces(store, server.directory, words) == set()
     assert not store.client.hexists(store.keys.history(block), str(slot))
-    # The dead letters are still there; whoever requeues them gets nothing back.
+    # The dead letters remain; requeueing them restores nothing.
     assert broker.requeue_dead(QUEUE, [each.id for each in letters]) == len(letters)
     let_messages_die(store, broker)
     score(store, [one.id])

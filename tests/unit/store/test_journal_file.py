@@ -1,4 +1,4 @@
-"""The file of the erasure journal: nothing that a backup needs is lost, whoever writes and whatever dies."""
+"""The file of the erasure journal: entries that a backup needs are kept, with several writers and after a kill."""
 
 import os
 import subprocess

@@ -205,7 +205,7 @@ class SessionBody(_Body, frozen=True):
     #: Deadlines of the opened sections that have a time limit. After one and a short grace period, answers to the items of
     #: its section are refused (`SectionOver`).
     section_deadlines: dict[str, str] | UnsetType = UNSET
-    #: When the session was read; present with a deadline. The difference is the time left, whatever clock the caller has.
+    #: When the session was read; present with a deadline. The difference is the time left; it does not depend on the caller's clock.
     read_at: str | UnsetType = UNSET
     language: str | UnsetType = UNSET
     return_url: str | UnsetType = UNSET

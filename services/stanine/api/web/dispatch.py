@@ -36,12 +36,10 @@ from stanine.api.web.queries import is_label, read_query
 from stanine.api.web.routing import PathRoute, Route, Router, parameters_of
 from stanine.telemetry.api_metrics import ApiMetrics
 from stanine.telemetry.logs import get_log
-from stanine.telemetry.traces import end_server_span, make_current, start_server_span
+from stanine.telemetry.traces import METHODS, end_server_span, make_current, start_server_span
 
 #: The metrics label of requests without a route: a path is the caller's text and never becomes a label.
 UNMATCHED = "unmatched"
-#: Methods with a metrics label; any other method is the caller's text.
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 
 #: Hexadecimal digits of an attempt's token.
 TOKEN_LENGTH = 32
@@ -131,7 +129,7 @@ class Dispatcher:
         except Exception as error:  # noqa: BLE001 - any error is answered by a problem document and logged
             await self._fail(request, label, error)
         finally:
-            counted = method if method in _METHODS else "other"
+            counted = method if method in METHODS else "other"
             self._metrics.answered(counted, label, request.status, time.perf_counter() - started)
             if request.span is not INVALID_SPAN:
                 end_server_span(request.span, request.status, token)

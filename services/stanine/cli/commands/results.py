@@ -18,10 +18,10 @@ from stanine.cli.io.attempt_files import write_lines, write_table
 from stanine.cli.io.codebook_file import write_codebook
 from stanine.cli.io.counted_listing import CountedListing
 from stanine.cli.io.parquet import ParquetTable
-from stanine.cli.io.result_table import ResultTable, WritableTable
+from stanine.cli.io.result_table import ResultTable
 from stanine.cli.io.rows import CsvWriter, NdjsonWriter
 from stanine.cli.io.sav import SavTable
-from stanine.cli.io.tables import AttemptTable, CsvTable, TableColumn
+from stanine.cli.io.tables import AttemptTable, CsvTable, TableColumn, TableWriter
 from stanine.cli.io.terminal import note, open_output, progress
 from stanine.cli.options import DEFAULT_SERVER, Key, Output, Server
 from stanine.client import AttemptResult
@@ -185,7 +185,7 @@ def _write_results(found: Iterable[_Result], name: str, view: ResultFormat, out:
 
 
 def _write_typed(
-    found: Iterable[_Result], make_table: Callable[[Sequence[TableColumn]], WritableTable]
+    found: Iterable[_Result], make_table: Callable[[Sequence[TableColumn]], TableWriter]
 ) -> None:
     _write_table(found, lambda scales, profiles: ResultTable(make_table, _ABOUT, scales, profiles))
 

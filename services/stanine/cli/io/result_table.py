@@ -1,9 +1,9 @@
 """Writes results to tables with typed columns: Parquet or SPSS. Used by `results`."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
-from stanine.cli.io.tables import TableColumn, Value
+from stanine.cli.io.tables import TableColumn, TableWriter
 from stanine.domain.scoring.result import ProfileResult, ScaleResult
 from stanine.domain.tables.attempt_columns import score_kind
 from stanine.domain.tables.score_columns import ScoreColumns
@@ -12,22 +12,12 @@ from stanine.domain.tables.score_columns import ScoreColumns
 _WHOLE = frozenset({"revision", "scoringRevision"})
 
 
-class WritableTable(Protocol):
-    """A table of rows: `ParquetTable` or `SavTable`."""
-
-    def write(self, row: Sequence[Value]) -> None:
-        """Write a row."""
-
-    def close(self) -> None:
-        """Complete the file."""
-
-
 class ResultTable:
     """Writes rows of results, with the columns of the CSV, to a table with typed columns."""
 
     def __init__(
         self,
-        make_table: Callable[[Sequence[TableColumn]], WritableTable],
+        make_table: Callable[[Sequence[TableColumn]], TableWriter],
         about: Sequence[str],
         scales: Iterable[tuple[str, Sequence[str]]],
         profiles: Sequence[str] = (),
